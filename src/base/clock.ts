@@ -1,0 +1,33 @@
+/** The only source of time in `src/`. A simulation passes a virtual one. */
+export interface Clock {
+  /** Wall time in milliseconds since 1970. May jump, and may differ between machines. */
+  nowMs(): number;
+  /** Milliseconds since some fixed moment: never jumps, stands still while a machine sleeps. */
+  monotonicMs(): number;
+  /** Resolves after at least `ms`; rejects with the signal's reason when it is aborted. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** Lets other work of this process run, as soon as there is none left to run. */
+  breathe(): Promise<void>;
+}
+
+/** The process's own clock. Its timers do not keep a process alive. */
+export const systemClock: Clock = {
+  nowMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  sleep(ms, signal) {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted === true) return reject(signal.reason as Error);
+      const onAbort = (): void => {
+        clearTimeout(timer);
+        reject(signal?.reason as Error);
+      };
+      const timer = setTimeout(() => {
+        signal?.removeEventListener("abort", onAbort);
+        resolve();
+      }, ms);
+      if (typeof timer === "object") timer.unref();
+      signal?.addEventListener("abort", onAbort, { once: true });
+    });
+  },
+  breathe: () => new Promise((resolve) => setImmediate(resolve)),
+};

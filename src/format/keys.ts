@@ -1,0 +1,75 @@
+import { LANE_PATTERN, type LaneId } from "./version.ts";
+import type { SegmentId } from "./manifest.ts";
+
+/*
+ * The layout of the bucket, and the only place that knows it. Numbers are zero-padded so that the
+ * order of a LIST is their order. Only keys that match this grammar exactly are ever deleted.
+ */
+
+export const CONFIG_KEY = "_brainy/config.json";
+export const MANIFEST_PREFIX = "_brainy/manifests/";
+export const WAL_PREFIX = "_brainy/wal/";
+export const CHECKPOINT_PREFIX = "_brainy/checkpoints/";
+export const PROBE_PREFIX = "_brainy/probe/";
+export const SEGMENT_PREFIX = "vectors/";
+
+const NUMBER = /^\d{16}$/;
+const ULID = "[0-9A-HJKMNP-TV-Z]{26}";
+const SEGMENT = new RegExp(`^vectors/p\\d{3}-p\\d{3}/(${ULID})\\.(seg|del)$`);
+const CHECKPOINT = /^_brainy\/checkpoints\/([A-Za-z0-9_-]{1,64})\.json$/;
+
+export function padNumber(number: number): string {
+  return String(number).padStart(16, "0");
+}
+
+export function manifestKey(number: number): string {
+  return `${MANIFEST_PREFIX}${padNumber(number)}.json`;
+}
+
+/** `undefined` for keys that are no manifest's. */
+export function parseManifestKey(key: string): number | undefined {
+  if (!key.startsWith(MANIFEST_PREFIX) || !key.endsWith(".json")) return undefined;
+  const digits = key.slice(MANIFEST_PREFIX.length, -".json".length);
+  return NUMBER.test(digits) ? Number(digits) : undefined;
+}
+
+export function slotKey(lane: LaneId, number: number): string {
+  return `${WAL_PREFIX}${lane}/${padNumber(number)}`;
+}
+
+/** `undefined` for keys that are no slot's. */
+export function parseSlotKey(key: string): { lane: LaneId; number: number } | undefined {
+  if (!key.startsWith(WAL_PREFIX)) return undefined;
+  const [lane = "", digits = "", ...rest] = key.slice(WAL_PREFIX.length).split("/");
+  if (rest.length > 0 || !LANE_PATTERN.test(lane) || !NUMBER.test(digits)) return undefined;
+  return { lane: lane as LaneId, number: Number(digits) };
+}
+
+/** One folder holds all partitions until segments are split by partition range. */
+export function segmentKey(id: SegmentId, partitionCount: number): string {
+  return `${segmentFolder(partitionCount)}${id}.seg`;
+}
+
+/** A deletion vector has a ulid of its own. */
+export function deletionKey(id: string, partitionCount: number): string {
+  return `${segmentFolder(partitionCount)}${id}.del`;
+}
+
+function segmentFolder(partitionCount: number): string {
+  return `${SEGMENT_PREFIX}p000-p${String(partitionCount - 1).padStart(3, "0")}/`;
+}
+
+/** `undefined` for keys that are neither a segment's nor a deletion vector's. */
+export function parseSegmentKey(key: string): { id: string; kind: "seg" | "del" } | undefined {
+  const match = SEGMENT.exec(key);
+  return match === null ? undefined : { id: match[1]!, kind: match[2] as "seg" | "del" };
+}
+
+export function checkpointKey(name: string): string {
+  return `${CHECKPOINT_PREFIX}${name}.json`;
+}
+
+/** `undefined` for keys that are no checkpoint's. */
+export function parseCheckpointKey(key: string): string | undefined {
+  return CHECKPOINT.exec(key)?.[1];
+}
