@@ -1,0 +1,80 @@
+import { equalBytes } from "../base/bytes.ts";
+import type { Clock } from "../base/clock.ts";
+import { BrainyError, isBrainyError } from "../base/errors.ts";
+import type { Random } from "../base/random.ts";
+import type { ObjectStore } from "../storage/object-store.ts";
+
+export interface CreateOnceOptions {
+  readonly store: ObjectStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly key: string;
+  /** Frozen: every attempt sends these. They must hold a nonce, so that nobody else's are equal. */
+  readonly bytes: Uint8Array;
+  /** How often to send before the outcome is reported as unknown. Default 8, about 20 s. */
+  readonly attemptsMax?: number | undefined;
+}
+
+export type CreateOutcome =
+  | {
+      readonly kind: "won";
+      /** The store's answer to the PUT itself said so; `false` when it was learnt by looking. */
+      readonly direct: boolean;
+      readonly storeMs: number;
+    }
+  | { readonly kind: "lost"; readonly found: Uint8Array<ArrayBuffer> };
+
+/**
+ * Creates an object, and knows afterwards whether it did.
+ *
+ * A conditional PUT that was not answered by success is looked at, never guessed: my bytes mean
+ * won, other bytes lost, absence means sending the same bytes again. Rejects with
+ * `BRAINY_UNAVAILABLE` while the outcome is unknown; calling again with the same bytes goes on
+ * from there. Spec: docs/specs/conditional-writes.md.
+ */
+export async function createOnce(options: CreateOnceOptions): Promise<CreateOutcome> {
+  const { store, clock, random, key, bytes, attemptsMax = 8 } = options;
+  let cause: unknown;
+  for (let attempt = 0; attempt < attemptsMax; attempt++) {
+    if (attempt > 0) await clock.sleep(backoffMs(attempt, random));
+    try {
+      const { storeMs } = await store.put(key, bytes, { condition: { ifAbsent: true } });
+      return { kind: "won", direct: true, storeMs };
+    } catch (error) {
+      // Anything that is certain to have changed nothing is the caller's to see, unless an
+      // earlier attempt may have succeeded: then only a look can tell.
+      const uncertain =
+        isBrainyError(error, "BRAINY_CONFLICT") || isBrainyError(error, "BRAINY_UNAVAILABLE");
+      if (!uncertain && attempt === 0) throw error;
+      cause = error;
+    }
+    const looked = await look(store, key, bytes);
+    if (looked !== "unknown" && looked !== "absent") return looked;
+  }
+  throw new BrainyError(
+    "BRAINY_UNAVAILABLE",
+    `${key}: the store did not say whether it was written (${attemptsMax} attempts)`,
+    { cause },
+  );
+}
+
+async function look(
+  store: ObjectStore,
+  key: string,
+  bytes: Uint8Array,
+): Promise<CreateOutcome | "absent" | "unknown"> {
+  try {
+    const found = await store.get(key);
+    if (found === undefined) return "absent";
+    if (!equalBytes(found.bytes, bytes)) return { kind: "lost", found: found.bytes };
+    return { kind: "won", direct: false, storeMs: found.storeMs };
+  } catch (error) {
+    if (isBrainyError(error, "BRAINY_UNAVAILABLE")) return "unknown";
+    throw error;
+  }
+}
+
+/** Exponential with full jitter, 50 ms to 5 s. */
+export function backoffMs(attempt: number, random: Random): number {
+  return random.next() * Math.min(5_000, 50 * 2 ** attempt);
+}

@@ -1,0 +1,82 @@
+import type { Clock } from "../base/clock.ts";
+import { BrainyError } from "../base/errors.ts";
+import type { Random } from "../base/random.ts";
+import { MANIFEST_PREFIX, manifestKey, parseManifestKey } from "../format/keys.ts";
+import { decodeManifest, encodeManifest, type Manifest } from "../format/manifest.ts";
+import type { ObjectStore } from "../storage/object-store.ts";
+import { createOnce } from "./create-once.ts";
+
+/** How often a reader begins again because what it had listed was collected meanwhile. */
+const ATTEMPTS_MAX = 16;
+
+/** Numbers of all manifests that exist, ascending. One LIST; all its pages are read. */
+export async function listManifests(store: ObjectStore): Promise<number[]> {
+  const numbers: number[] = [];
+  for await (const page of store.list({ prefix: MANIFEST_PREFIX })) {
+    for (const { key } of page.objects) {
+      const number = parseManifestKey(key);
+      if (number !== undefined) numbers.push(number);
+    }
+  }
+  return numbers.sort((a, b) => a - b);
+}
+
+/**
+ * The manifest with the highest number, or `undefined` in a store that has none.
+ *
+ * Highest by a full LIST, never by probing: a number below the highest may have been collected
+ * and created again by a process that slept. One that does not decode is `BRAINY_CORRUPT`;
+ * nothing falls back to an older one by itself.
+ */
+export async function readNewestManifest(store: ObjectStore): Promise<Manifest | undefined> {
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    const number = (await listManifests(store)).at(-1);
+    if (number === undefined) return undefined;
+    const manifest = await readManifest(store, number);
+    if (manifest !== undefined) return manifest;
+  }
+  throw new BrainyError(
+    "BRAINY_UNAVAILABLE",
+    `${store.name}: manifests were collected faster than they could be read`,
+  );
+}
+
+/** One manifest by number; `undefined` when it is not there. */
+export async function readManifest(
+  store: ObjectStore,
+  number: number,
+): Promise<Manifest | undefined> {
+  const key = manifestKey(number);
+  const found = await store.get(key);
+  return found === undefined ? undefined : decodeManifest(found.bytes, key);
+}
+
+export type CommitOutcome =
+  /** It is the highest: committed, and nothing came after it yet. */
+  | { readonly kind: "committed" }
+  /** There is a higher number: whether ours came first is not known. Continue from `newest`. */
+  | { readonly kind: "superseded"; readonly newest: Manifest };
+
+/**
+ * The commit point of the database: create `manifest.number` if absent, then LIST.
+ *
+ * A makers' objects are never deleted here, whatever the outcome: only collection does that.
+ * Spec: docs/specs/manifest.md, invariant M1.
+ */
+export async function commitManifest(options: {
+  readonly store: ObjectStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly manifest: Manifest;
+}): Promise<CommitOutcome> {
+  const { store, clock, random, manifest } = options;
+  const key = manifestKey(manifest.number);
+  const bytes = encodeManifest(manifest);
+  const outcome = await createOnce({ store, clock, random, key, bytes });
+  const newest = await readNewestManifest(store);
+  if (newest === undefined) {
+    throw new BrainyError("BRAINY_FENCED", `${key} is gone: the database was deleted or replaced`);
+  }
+  if (outcome.kind === "won" && newest.number === manifest.number) return { kind: "committed" };
+  return { kind: "superseded", newest };
+}
