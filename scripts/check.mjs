@@ -9,10 +9,9 @@ import { fileURLToPath } from "node:url";
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const binaries = join(root, "node_modules", ".bin");
 
-/** In order: later steps read what `build` wrote. */
+/** In order: later steps read what `types` wrote. */
 const STEPS = [
-  { name: "build", run: () => tool("tsc", "-b") },
-  { name: "test-types", run: () => tool("tsc", "-b", "tsconfig.test.json") },
+  { name: "types", run: () => tool("tsc", "-b") },
   {
     name: "lint",
     run: () => tool("oxlint", "--deny-warnings", "--report-unused-disable-directives"),
@@ -68,7 +67,7 @@ function spawn(command, args, options = {}) {
   return status === 0;
 }
 
-/** Packs without the `prepack` script, since `build` has just run, and asks what importers see. */
+/** Packs without the `prepack` script, since `types` has just run, and asks what importers see. */
 function attw() {
   const env = { ...process.env, npm_config_ignore_scripts: "true" };
   const args = ["--pack", ".", "--profile", "esm-only", "--no-emoji", "--no-color"];
