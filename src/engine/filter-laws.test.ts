@@ -52,7 +52,7 @@ function isOrdered(operator: string, value: unknown, bound: unknown): boolean {
 function hasPart(whole: unknown, part: unknown): boolean {
   if (Array.isArray(whole)) return whole.some((element) => isSame(part, element));
   if (part instanceof Date) return typeof whole === "string" && whole.includes(part.toISOString());
-  return typeof whole === "string" && typeof part === "string" && whole.split(part).length > 1;
+  return typeof whole === "string" && typeof part === "string" && whole.indexOf(part) >= 0;
 }
 
 function holds(operator: string, operand: unknown, values: unknown[]): boolean {

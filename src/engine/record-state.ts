@@ -129,7 +129,10 @@ export function foldBelow(state: RecordState, floor: Version): RecordState | und
   const { base } = state;
   if (base === undefined) return above.length === 0 ? undefined : { base, patches: above };
   if (base.version > floor) return state;
-  const folded = visibleRecord({ base, patches: state.patches.slice(0, -above.length || undefined) });
+  const folded = visibleRecord({
+    base,
+    patches: state.patches.slice(0, -above.length || undefined),
+  });
   const gone = folded === undefined || isExpired(folded.attributes, versionMillis(floor));
   if (!gone) return { base: putOf(folded), patches: above };
   // A put between the floor and these patches may still come, so they stay.
