@@ -1,5 +1,5 @@
 const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { fatal: true });
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** UTF-8. Lone surrogates become U+FFFD; ids are checked for them before they come here. */
 export function encodeText(text: string): Uint8Array {
