@@ -21,7 +21,7 @@ const STEPS = [
   { name: "kernel", run: () => node("scripts/build-kernel.mjs", "--check") },
   { name: "publint", run: () => tool("publint", "--strict", "--pack", "false") },
   { name: "attw", run: attw },
-  { name: "lock-files", run: lockFilesNameNoHost },
+  { name: "lock-files", run: lockFilesServeEverybody },
 ];
 
 const wanted = process.argv.slice(2);
@@ -75,19 +75,26 @@ function attw() {
 }
 
 /**
- * A lock file that names a registry's host sends every installer there, mirrors or not. The
- * setting in .npmrc leaves hosts out; this notices when a lock file was written without it.
+ * A lock file that names a registry's host sends every installer there, mirrors or not; the
+ * setting in .npmrc leaves hosts out. And one that was written from a mirror without the binaries
+ * of some platforms fails `npm ci` wherever those can be seen. This notices both.
  */
-function lockFilesNameNoHost() {
-  let passed = true;
+function lockFilesServeEverybody() {
+  const problems = [];
   for (const path of ["package-lock.json", "bench/package-lock.json"]) {
     if (!existsSync(join(root, path))) continue;
     const { packages } = JSON.parse(readFileSync(join(root, path), "utf8"));
     for (const [name, entry] of Object.entries(packages)) {
-      if (entry.link === true || !/^[a-z+]+:\/\//.test(entry.resolved ?? "")) continue;
-      console.error(`${path}: ${name} is resolved to ${entry.resolved}`);
-      passed = false;
+      if (/^[a-z+]+:\/\//.test(entry.resolved ?? "")) {
+        problems.push(`${path}: ${name} is resolved to ${entry.resolved}`);
+      }
+      for (const optional of Object.keys(entry.optionalDependencies ?? {})) {
+        const places = [`${name}/node_modules/${optional}`, `node_modules/${optional}`];
+        if (places.some((place) => place in packages)) continue;
+        problems.push(`${path}: ${optional}, optional for ${name}, has no entry`);
+      }
     }
   }
-  return passed;
+  for (const problem of problems) console.error(problem);
+  return problems.length === 0;
 }

@@ -191,9 +191,9 @@ export const exportsAreDocumented: Rule = (files) => {
   return offenders;
 };
 
-/** `#private` is private at run time too; the keywords are only a wish. */
+/** `#private` is private at run time too; the keywords are only a wish, but for constructors. */
 export const privacyIsReal: Rule = (files) =>
-  grep(sources(files), /^\s+(?:private|protected|public)\s+[\w[#]/);
+  grep(sources(files), /^\s+(?:private|protected|public)\s+(?!constructor\b)[\w[#]/);
 
 /** Files are named after their main export, in kebab case; the suffix is the kind. */
 export const namesAreKebabCase: Rule = (files) =>

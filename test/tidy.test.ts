@@ -169,7 +169,7 @@ const TIDY: readonly {
     claim: "privacy is real",
     rule: rules.privacyIsReal,
     breaks: [[["src/a.ts", "class A {\n  private readonly a = 1;\n}"]]],
-    keeps: [["src/a.ts", "class A {\n  readonly #private = 1;\n}"]],
+    keeps: [["src/a.ts", "class A {\n  readonly #private = 1;\n  private constructor() {}\n}"]],
   },
   {
     claim: "file names are kebab case",
