@@ -1,5 +1,10 @@
 import type { Brand } from "../base/brand.ts";
+import { ULID_PATTERN } from "../base/ids.ts";
+import type { JsonFields } from "./json-fields.ts";
+import { decodeSealedJson, encodeSealedJson } from "./sealed-json.ts";
 import type { LaneId, Version } from "./version.ts";
+
+export { FORMAT_VERSION } from "./format-version.ts";
 
 /** A ulid naming one segment. Never reused. */
 export type SegmentId = Brand<string, "SegmentId">;
@@ -65,4 +70,125 @@ export interface LaneEntry {
   readonly head: number;
   /** Present once the seal at slot `slot` is known; the lane takes no operation after it. */
   readonly seal?: { readonly slot: number; readonly seenMs: number } | undefined;
+}
+
+/** Pretty-printed JSON with a checksum; two encodings of one manifest are the same bytes. */
+export function encodeManifest(manifest: Manifest): Uint8Array {
+  return encodeSealedJson(manifestDocument(manifest));
+}
+
+/** Checks every field. Whether the number is the one in the key is for the caller. */
+export function decodeManifest(bytes: Uint8Array, where: string): Manifest {
+  return readManifest(decodeSealedJson(bytes, where));
+}
+
+/** The fields of a manifest in their order in the file. */
+export function manifestDocument(manifest: Manifest): object {
+  return {
+    formatVersion: manifest.formatVersion,
+    minReader: manifest.minReader,
+    minWriter: manifest.minWriter,
+    databaseId: manifest.databaseId,
+    number: manifest.number,
+    nonce: manifest.nonce,
+    epoch: manifest.epoch,
+    holder: manifest.holder,
+    createdMs: manifest.createdMs,
+    floor: manifest.floor,
+    maxVersion: manifest.maxVersion,
+    dimensions: manifest.dimensions,
+    segments: manifest.segments,
+    lanes: manifest.lanes,
+  };
+}
+
+/** A manifest out of an object that holds one, a checkpoint for instance. */
+export function readManifest(fields: JsonFields): Manifest {
+  const minReader = fields.integer("minReader", 1);
+  const manifest: Manifest = {
+    formatVersion: fields.integer("formatVersion", minReader),
+    minReader,
+    minWriter: fields.integer("minWriter", 1),
+    databaseId: fields.nonEmpty("databaseId"),
+    number: fields.integer("number"),
+    nonce: fields.nonEmpty("nonce"),
+    epoch: fields.integer("epoch"),
+    holder: fields.string("holder"),
+    createdMs: fields.integer("createdMs"),
+    floor: fields.version("floor"),
+    maxVersion: fields.version("maxVersion"),
+    dimensions: fields.has("dimensions") ? fields.integer("dimensions", 1) : undefined,
+    segments: fields.objects("segments").map(readSegmentEntry),
+    lanes: fields.objects("lanes").map(readLaneEntry),
+  };
+  refuseTwice(
+    fields,
+    "segments",
+    manifest.segments.map((segment) => segment.id),
+  );
+  refuseTwice(
+    fields,
+    "segments",
+    manifest.segments.map((segment) => segment.key),
+  );
+  refuseTwice(
+    fields,
+    "lanes",
+    manifest.lanes.map((lane) => lane.lane),
+  );
+  return manifest;
+}
+
+function readSegmentEntry(fields: JsonFields): SegmentEntry {
+  const rows = fields.integer("rows");
+  const minVersion = fields.version("minVersion");
+  const maxVersion = fields.version("maxVersion");
+  if (maxVersion < minVersion) fields.fail("maxVersion", `at least minVersion, ${minVersion}`);
+  return {
+    id: fields.matching("id", ULID_PATTERN, "a ulid") as SegmentId,
+    key: fields.nonEmpty("key"),
+    bytes: fields.integer("bytes"),
+    rows,
+    vectorRows: fields.integer("vectorRows", 0, rows),
+    minVersion,
+    maxVersion,
+    ...(fields.has("deletions")
+      ? { deletions: readDeletionEntry(fields.object("deletions"), rows) }
+      : {}),
+  };
+}
+
+function readDeletionEntry(fields: JsonFields, rows: number): DeletionEntry {
+  const count = fields.integer("count", 1, rows);
+  if (!fields.has("inline")) {
+    return { count, key: fields.nonEmpty("key"), bytes: fields.integer("bytes") };
+  }
+  if (fields.has("key")) fields.fail("key", "absent beside inline");
+  return { count, inline: fields.nonEmpty("inline") };
+}
+
+function readLaneEntry(fields: JsonFields): LaneEntry {
+  const entry = {
+    lane: fields.lane("lane"),
+    incarnation: fields.nonEmpty("incarnation"),
+    openVersion: fields.version("openVersion"),
+    cursor: fields.integer("cursor"),
+    lastVersion: fields.version("lastVersion"),
+    headSeenMs: fields.integer("headSeenMs"),
+    head: fields.integer("head"),
+  };
+  if (!fields.has("seal")) return entry;
+  const seal = fields.object("seal");
+  return {
+    ...entry,
+    seal: { slot: seal.integer("slot"), seenMs: seal.integer("seenMs") },
+  };
+}
+
+function refuseTwice(fields: JsonFields, name: string, values: readonly string[]): void {
+  const seen = new Set<string>();
+  for (const value of values) {
+    if (seen.has(value)) fields.fail(name, `without duplicates (${value} is listed twice)`);
+    seen.add(value);
+  }
 }
