@@ -17,6 +17,11 @@ export function checkKey(key: string): void {
   if (why !== undefined) throw invalid(`key ${shown(key)}: ${why}`);
 }
 
+/** Whether `checkKey` accepts it: for names that come from a folder and not from a caller. */
+export function isKey(key: string): boolean {
+  return whyNoKey(key) === undefined;
+}
+
 /**
  * Throws `BRAINY_INVALID_ARGUMENT` unless some key can begin with `prefix`. Its last part may be
  * cut anywhere: `a/b` is the beginning of `a/bc`, and `` of everything.

@@ -1,0 +1,70 @@
+import * as fs from "node:fs";
+import { promisify } from "node:util";
+
+/**
+ * The calls of the operating system that `FileSystemStore` relies on, and nothing else of it:
+ * what has to hold of a file system is what `docs/specs/file-system-store.md` says of these.
+ */
+export interface FileCalls {
+  open(path: string, flags: number): Promise<number>;
+  close(file: number): Promise<void>;
+  read(file: number, target: Uint8Array, position: number): Promise<number>;
+  write(file: number, source: Uint8Array, position: number): Promise<number>;
+  fsync(file: number): Promise<void>;
+  stat(file: number): Promise<fs.BigIntStats>;
+  setModified(file: number, seconds: number): Promise<void>;
+  /** Of the name itself: never follows a symbolic link. */
+  lstat(path: string): Promise<fs.BigIntStats>;
+  link(existing: string, added: string): Promise<void>;
+  rename(source: string, target: string): Promise<void>;
+  unlink(path: string): Promise<void>;
+  mkdir(path: string): Promise<void>;
+  rmdir(path: string): Promise<void>;
+  readdir(path: string): Promise<fs.Dirent[]>;
+  /** Magic number of the file system's type, as in statfs(2). */
+  fileSystemType(path: string): Promise<number>;
+}
+
+const open = promisify(fs.open);
+const close = promisify(fs.close);
+const read = promisify(fs.read);
+const write = promisify(fs.write);
+const fstat = promisify(fs.fstat);
+const futimes = promisify(fs.futimes);
+
+/**
+ * Plain descriptors, not `FileHandle`: a put is a dozen calls of some microseconds around one
+ * fsync, and a handle's bookkeeping would be a good part of what is not the disk.
+ */
+export const systemFileCalls: FileCalls = {
+  open: (path, flags) => open(path, flags, 0o666),
+  close: (file) => close(file),
+  read: async (file, target, position) =>
+    (await read(file, target, 0, target.byteLength, position)).bytesRead,
+  write: async (file, source, position) =>
+    (await write(file, source, 0, source.byteLength, position)).bytesWritten,
+  fsync: promisify(fs.fsync),
+  stat: (file) => fstat(file, { bigint: true }),
+  setModified: (file, seconds) => futimes(file, seconds, seconds),
+  lstat: (path) => fs.promises.lstat(path, { bigint: true }),
+  link: promisify(fs.link),
+  rename: promisify(fs.rename),
+  unlink: promisify(fs.unlink),
+  mkdir: async (path) => {
+    await fs.promises.mkdir(path);
+  },
+  rmdir: (path) => fs.promises.rmdir(path),
+  readdir: (path) => fs.promises.readdir(path, { withFileTypes: true }),
+  fileSystemType: async (path) => (await fs.promises.statfs(path)).type >>> 0,
+};
+
+/** Never through a symbolic link, and never waiting for the other end of a pipe. */
+export const OPEN_READ =
+  fs.constants.O_RDONLY | (fs.constants.O_NOFOLLOW ?? 0) | (fs.constants.O_NONBLOCK ?? 0);
+
+/** A new file, or `EEXIST`. */
+export const OPEN_CREATE =
+  fs.constants.O_WRONLY |
+  fs.constants.O_CREAT |
+  fs.constants.O_EXCL |
+  (fs.constants.O_NOFOLLOW ?? 0);

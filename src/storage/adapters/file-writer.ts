@@ -1,0 +1,192 @@
+import { dirname, join } from "node:path";
+import type { BigIntStats } from "node:fs";
+import { BrainyError, invalid } from "../../base/errors.ts";
+import type { Random } from "../../base/random.ts";
+import type { PutCondition, PutResult } from "../object-store.ts";
+import type { FileCalls } from "./file-calls.ts";
+import { chainFolder, etagOf, FileChain, type FileVersion } from "./file-chain.ts";
+import { conflict, systemCode, unknownOutcome, unsyncedError } from "./file-errors.ts";
+import { FileFolders, objectPath, symbolicLink } from "./file-folders.ts";
+import { canLink, refuseRemote, withoutLink } from "./file-system-type.ts";
+import { FileTemporaries, ifThere, type TemporaryFile } from "./file-temporaries.ts";
+
+export interface FileWriterOptions {
+  readonly root: string;
+  readonly calls: FileCalls;
+  readonly shared: boolean;
+  readonly readOnly: boolean;
+  readonly random: Random;
+}
+
+type Source = Uint8Array | AsyncIterable<Uint8Array>;
+
+/** What is at a name before it is written to. */
+interface Found {
+  readonly plain: BigIntStats | undefined;
+  readonly newest: FileVersion | undefined;
+}
+
+/**
+ * Every change of a root. The order of the steps is the protocol: write and fsync a temporary
+ * file, give it its name in one call, fsync the folder, and only then answer.
+ */
+export class FileWriter {
+  readonly folders: FileFolders;
+  readonly chain: FileChain;
+  readonly #options: FileWriterOptions;
+  readonly #temporaries: FileTemporaries;
+  #calls: FileCalls;
+  #ready: Promise<void> | undefined;
+
+  constructor(options: FileWriterOptions) {
+    this.#options = options;
+    // The same methods for everybody, also after `link` turned out to be missing.
+    this.#calls = { ...options.calls, link: (from, to) => this.#link(from, to) };
+    this.#link = options.calls.link;
+    const temporary = join(options.root, ".tmp");
+    this.folders = new FileFolders(options.root, this.#calls);
+    this.#temporaries = new FileTemporaries(temporary, this.#calls, options.random);
+    this.chain = new FileChain(this.#calls, this.folders, this.#temporaries);
+  }
+
+  #link: FileCalls["link"];
+
+  async put(
+    key: string,
+    source: Source,
+    condition: PutCondition | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<PutResult> {
+    await this.#prepare();
+    const path = objectPath(this.#options.root, key);
+    await this.folders.ensure(dirname(path));
+    const found = await this.#find(path);
+    const write = (): Promise<TemporaryFile> =>
+      this.#temporaries.write(source, { durable: true, signal });
+
+    if (condition !== undefined && "ifMatch" in condition) {
+      const { stats, number } = await this.chain.replace(path, condition.ifMatch, write);
+      return resultOf(stats, number);
+    }
+    const create = condition !== undefined;
+    if (create && isThere(found)) throw conflict(path, "it is already there");
+    const written = await write();
+    try {
+      if (found.newest !== undefined) {
+        const number = await this.chain.append(path, written, { onlyDeleted: create });
+        return resultOf(written.stats, number);
+      }
+      await this.#name(path, written, create);
+    } finally {
+      await this.#temporaries.remove(written.path);
+    }
+    return resultOf(written.stats, 1);
+  }
+
+  /** The folder whose entries changed, for the caller to make durable. */
+  async delete(key: string): Promise<string | undefined> {
+    this.#refuseReadOnly();
+    const path = objectPath(this.#options.root, key);
+    const folder = dirname(path);
+    if (!(await this.folders.exists(folder))) return undefined;
+    await this.#prepare();
+    const removed = await this.#unlink(path);
+    // Looked at after the plain file is gone: from here on nobody can begin a chain with it.
+    const isChained = (await this.chain.versions(path)).length > 0;
+    if (isChained) await this.chain.append(path, undefined);
+    return removed || isChained ? folder : undefined;
+  }
+
+  /** Gives a file its name, and makes the name durable. */
+  async #name(path: string, written: TemporaryFile, create: boolean): Promise<void> {
+    const give = (): Promise<void> =>
+      create ? this.#calls.link(written.path, path) : this.#calls.rename(written.path, path);
+    try {
+      await give().catch(async (error: unknown) => {
+        if (systemCode(error) !== "ENOENT") throw error;
+        // Somebody removed the folder by hand since it was last looked at.
+        this.folders.forget();
+        await this.folders.ensure(dirname(path));
+        await give();
+      });
+    } catch (error) {
+      if (systemCode(error) === "EEXIST") throw conflict(path, "it is already there");
+      throw error;
+    }
+    const [versions] = await Promise.all([
+      this.chain.versions(path),
+      this.folders.sync(dirname(path)).catch((error: unknown) => {
+        throw unsyncedError(error, path);
+      }),
+    ]);
+    if (versions.length === 0) return;
+    // A chain was begun meanwhile: with this file as its first version, or with another.
+    const first = await ifThere(this.#calls.lstat(join(chainFolder(path), FIRST_VERSION)));
+    if (first !== undefined && etagOf(first) === etagOf(written.stats)) return;
+    throw unknownOutcome(path);
+  }
+
+  async #find(path: string): Promise<Found> {
+    const [plain, versions] = await Promise.all([
+      ifThere(this.#calls.lstat(path)),
+      this.chain.versions(path),
+    ]);
+    if (plain?.isSymbolicLink() === true) throw symbolicLink(path);
+    if (plain !== undefined && !plain.isFile()) {
+      throw invalid(`${path} is a folder, because other keys continue below it`);
+    }
+    return { plain, newest: versions.at(-1) };
+  }
+
+  /** False when there was no file. A folder is no object, so it is missing as one. */
+  async #unlink(path: string): Promise<boolean> {
+    try {
+      return (await ifThere(this.#calls.unlink(path).then(() => true))) ?? false;
+    } catch (error) {
+      const isFolder = (await ifThere(this.#calls.lstat(path)))?.isDirectory() === true;
+      if (isFolder) return false;
+      throw error;
+    }
+  }
+
+  #refuseReadOnly(): void {
+    if (!this.#options.readOnly) return;
+    const { root } = this.#options;
+    throw new BrainyError("BRAINY_DENIED", `file store ${root} was opened read-only`);
+  }
+
+  /** What only has to happen once, before the first write; tried again after a failure. */
+  #prepare(): Promise<void> {
+    this.#refuseReadOnly();
+    if (this.#ready === undefined) {
+      const ready = this.#prepareNow();
+      ready.catch(() => (this.#ready = undefined));
+      this.#ready = ready;
+    }
+    return this.#ready;
+  }
+
+  async #prepareNow(): Promise<void> {
+    const { shared, root } = this.#options;
+    if (shared) await refuseRemote(this.#calls, await this.folders.nearest());
+    await this.folders.ensure(this.#temporaries.folder);
+    if (!(await canLink(this.#calls, this.#temporaries))) {
+      if (shared) {
+        const what = `${root} is on a file system without hard links: open it with shared: false`;
+        throw new BrainyError("BRAINY_UNSUPPORTED", `${what} and from one process only`);
+      }
+      this.#link = withoutLink(this.#options.calls).link;
+    }
+    await this.#temporaries.removeOld();
+  }
+}
+
+const FIRST_VERSION = "0000000000000001";
+
+function isThere({ plain, newest }: Found): boolean {
+  return newest === undefined ? plain !== undefined : !newest.isDeleted;
+}
+
+function resultOf(stats: BigIntStats, number: number): PutResult {
+  return { etag: etagOf(stats, number), storeMs: Number(stats.mtimeNs / 1_000_000n) };
+}
