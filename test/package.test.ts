@@ -104,9 +104,10 @@ for (const [entry, names] of Object.entries(
 test("importing the package loads no adapter, worker or command-line code", () => {
   const hook = `
     import { writeSync } from "node:fs";
-    export async function load(url, context, next) {
-      writeSync(1, url + "\\n");
-      return next(url, context);
+    export async function resolve(specifier, context, next) {
+      const resolved = await next(specifier, context);
+      writeSync(1, resolved.url + "\\n");
+      return resolved;
     }`;
   const hookUrl = `data:text/javascript,${encodeURIComponent(hook)}`;
   const script = `
