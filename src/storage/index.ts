@@ -7,3 +7,8 @@ export { FileSystemStore, type FileSystemStoreOptions } from "./adapters/file-sy
 export type { FileCalls } from "./adapters/file-calls.ts";
 export { MemoryStore, type MemoryStoreOptions } from "./adapters/memory.ts";
 export { openStore } from "./open-store.ts";
+export { faulty, type FaultyOptions, type FaultyStore } from "./layers/faulty.ts";
+export { metered, type RequestCounter, type RequestCounters } from "./layers/metered.ts";
+export type { RequestKind } from "./layers/metered.ts";
+export { prefixed } from "./layers/prefixed.ts";
+export { retrying, type RetryingOptions } from "./layers/retrying.ts";
