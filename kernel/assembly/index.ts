@@ -1,0 +1,5 @@
+// What the host calls. `src/kernel/kernel.ts` has the same list as a TypeScript interface.
+
+export { gather, scan } from "./scan";
+export { sortEntries } from "./heap";
+export { allFinite, finishRows } from "./norms";
