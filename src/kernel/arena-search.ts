@@ -22,6 +22,7 @@ export interface ScanRange {
 /** What is kept: the `best` so many, or all `within` a distance. */
 export type Keep = { readonly best: number } | { readonly within: number };
 
+/** What a search is begun with. */
 export interface ArenaSearchOptions {
   readonly metric: Metric;
   readonly query: PreparedQuery;
@@ -78,8 +79,10 @@ export class ArenaSearch implements Resident {
     core.kernel.exports.scan(core.layout.task, start, end);
   }
 
-  /** What was kept so far: the best in order, and the search is over; or, of `within`, all rows
-   * of the calls since the last look, in no order that is promised. */
+  /**
+   * Of a search for the best: those, in order, and the search is over. Of a search within a
+   * distance: the rows of the calls since the last look, in no order that is promised.
+   */
   results(): RowDistances {
     if (this.#finished !== undefined) return this.#finished;
     this.#enter();

@@ -7,6 +7,7 @@ export interface ErrorBound {
   readonly absolute: number;
 }
 
+/** What the bound depends on. */
 export interface ErrorBoundOptions {
   readonly metric: Metric;
   readonly dimension: number;

@@ -34,6 +34,7 @@ export interface Kernel {
   readonly exports: KernelExports;
 }
 
+/** How large a memory is, and may become, in pages of 64 KiB. */
 export interface KernelOptions {
   readonly pages: number;
   readonly pagesMax: number;
@@ -41,6 +42,7 @@ export interface KernelOptions {
   readonly shared: boolean;
 }
 
+/** WebAssembly memory comes in pages. */
 export const PAGE_BYTES = 65_536;
 /** One page short of 4 GiB, so that no address of an end wraps to zero. */
 export const PAGES_MAX = 65_535;
@@ -73,7 +75,7 @@ function decodeBase64(text: string): Uint8Array {
 
 /**
  * A fresh zeroed memory with a kernel on it. Pages are address space until they are touched.
- * Rejects with `BRAINY_LIMIT` where the system has none left.
+ * Throws `BRAINY_LIMIT` where the system has none left.
  */
 export function createKernel({ pages, pagesMax, shared }: KernelOptions): Kernel {
   try {

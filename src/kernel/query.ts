@@ -12,6 +12,7 @@ export interface PreparedQuery {
   readonly norm: number;
 }
 
+/** A query, and the shape of the rows that it meets. */
 export interface PrepareQueryOptions {
   readonly metric: Metric;
   readonly query: Float32Array;

@@ -33,9 +33,10 @@ function expectWithinBound(options: {
   const normProduct = norm(query) * norm(vector);
   const bound = errorBound({ metric, dimension: query.length, normProduct });
   const allowed = Math.abs(exact) * bound.relative + bound.absolute;
-  expect(Math.abs(found - exact), `${metric} ${query.length}: ${found}, ${exact}`).toBeLessThanOrEqual(
-    allowed,
-  );
+  expect(
+    Math.abs(found - exact),
+    `${metric} ${query.length}: ${found}, ${exact}`,
+  ).toBeLessThanOrEqual(allowed);
 }
 
 /** All distances, by a scan that keeps every row, in order of rows. */
@@ -85,7 +86,12 @@ describe.each([{ shared: false }, { shared: true }])("shared: $shared", ({ share
       .integer({ min: 1, max: 70 })
       .chain((length) =>
         fc.tuple(
-          fc.float32Array({ minLength: length, maxLength: length, noNaN: true, noDefaultInfinity: true }),
+          fc.float32Array({
+            minLength: length,
+            maxLength: length,
+            noNaN: true,
+            noDefaultInfinity: true,
+          }),
           fc.array(component, { minLength: length, maxLength: length }),
         ),
       );
@@ -108,7 +114,10 @@ describe.each([{ shared: false }, { shared: true }])("shared: $shared", ({ share
       const dimension = 100;
       const vectors = Array.from({ length: 9 }, () => randomVector(random, dimension, scale));
       const arena = filled(vectors, shared);
-      for (const query of [randomVector(random, dimension, scale), randomVector(random, dimension)]) {
+      for (const query of [
+        randomVector(random, dimension, scale),
+        randomVector(random, dimension),
+      ]) {
         const scanned = scanAll(arena, "cosine", query, vectors.length);
         vectors.forEach((vector, row) => {
           expectWithinBound({ metric: "cosine", query, vector, found: scanned[row]! });

@@ -5,6 +5,7 @@ import { ArenaSearch } from "./arena-search.ts";
 import type { Metric } from "./metric.ts";
 import { prepareQuery } from "./query.ts";
 
+/** The shape of an arena, which never changes. */
 export interface VectorArenaOptions {
   /** Components of every vector. */
   readonly dimension: number;
@@ -16,6 +17,7 @@ export interface VectorArenaOptions {
   readonly shared?: boolean | undefined;
 }
 
+/** A search for the k nearest rows. */
 export interface BeginSearchOptions {
   readonly metric: Metric;
   /** As many components as the arena's dimension. Copied. */
@@ -24,6 +26,7 @@ export interface BeginSearchOptions {
   readonly k: number;
 }
 
+/** A search for all rows within a distance. */
 export interface BeginCollectOptions {
   readonly metric: Metric;
   readonly query: Float32Array;

@@ -3,6 +3,7 @@ import { distance } from "../kernel/oracle.ts";
 import type { Neighbour } from "./contract.ts";
 import { compareNeighbours } from "./contract.ts";
 
+/** A search over vectors that are plain arrays: row i is `vectors[i]`. */
 export interface BruteForceOptions {
   readonly vectors: readonly Float32Array[];
   readonly metric: Metric;

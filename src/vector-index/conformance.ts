@@ -11,12 +11,14 @@ import { compareNeighbours } from "./contract.ts";
 /** The only thing we ask of a test runner: `test(name, fn)`. */
 export type TestFunction = (name: string, run: () => Promise<void>) => void;
 
+/** What the suite asks a factory to index: row i is `vectors[i]`. */
 export interface BuildOptions {
   readonly metric: Metric;
   readonly dimension: number;
   readonly vectors: readonly Float32Array[];
 }
 
+/** An index, and how good it claims to be. */
 export interface IndexConformanceOptions {
   readonly test: TestFunction;
   readonly build: (options: BuildOptions) => Promise<VectorIndex>;
@@ -205,7 +207,10 @@ interface Check {
 }
 
 /** Runs one search and holds it to every line of the contract. */
-async function check({ recallMin }: Context, { index, metric, vectors, search }: Check): Promise<void> {
+async function check(
+  { recallMin }: Context,
+  { index, metric, vectors, search }: Check,
+): Promise<void> {
   const { query, k, mask } = search;
   const found = await index.search(search);
   const expected = bruteForce({ vectors, metric, query, k, mask });

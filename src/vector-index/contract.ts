@@ -7,6 +7,7 @@ export interface Neighbour {
 /** Lets other work of the process run: `Clock.breathe`. */
 export type Breathe = () => Promise<void>;
 
+/** One search: what every index takes. */
 export interface IndexSearchOptions {
   /** As many components as the index's dimension. */
   readonly query: Float32Array;

@@ -19,6 +19,7 @@ import { compareNeighbours } from "./contract.ts";
  *      row within L, and the oracle decides among those. It needs no third: L is proven.
  */
 
+/** One search, and the rows to search. */
 export interface SearchFlatOptions extends IndexSearchOptions {
   readonly arena: VectorArena;
   readonly metric: Metric;
@@ -53,7 +54,8 @@ export async function searchFlat(options: SearchFlatOptions): Promise<Neighbour[
     search.scanRange({ start, end, mask: options.mask });
   });
   const found = search.results();
-  const best = found.rows.length < k ? exactly(options, found) : exactly(options, found).slice(0, k);
+  const best =
+    found.rows.length < k ? exactly(options, found) : exactly(options, found).slice(0, k);
   if (found.rows.length < kept) return best;
 
   let limit = Infinity;
@@ -85,7 +87,7 @@ async function collect(options: SearchFlatOptions, k: number, limit: number): Pr
 /** The first k of two sorted lists. */
 function merge(a: readonly Neighbour[], b: readonly Neighbour[], k: number): Neighbour[] {
   const merged: Neighbour[] = [];
-  for (let i = 0, j = 0; merged.length < k && (i < a.length || j < b.length); ) {
+  for (let i = 0, j = 0; merged.length < k && (i < a.length || j < b.length);) {
     const first = a[i];
     const second = b[j];
     if (second === undefined || (first !== undefined && compareNeighbours(first, second) <= 0)) {
