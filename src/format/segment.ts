@@ -32,4 +32,40 @@ export interface SegmentMeta {
   readonly minVersion: Version;
   readonly maxVersion: Version;
   readonly clusters: number;
+  /** Rows `[0, liveRows)` are live, those with a vector first; the rest is dead. */
+  readonly liveRows: number;
+}
+
+/** "BSEG", read as a little-endian number. */
+export const SEGMENT_MAGIC = 0x4745_5342;
+
+/** Section kinds, in their order in the object: what a cold reader needs first comes last. */
+export const SECTION = {
+  vectors: 1,
+  versions: 2,
+  kinds: 3,
+  idBytes: 4,
+  idOffsets: 5,
+  metadataBytes: 6,
+  metadataOffsets: 7,
+  contentBytes: 8,
+  contentOffsets: 9,
+  attributesBytes: 10,
+  attributesOffsets: 11,
+  residualRows: 12,
+  residualOperations: 13,
+  idIndex: 14,
+  idFilter: 15,
+  idFence: 16,
+  clusters: 17,
+  meta: 18,
+} as const;
+
+/** A row's byte in the kinds section. */
+export const ROW_LIVE = 1;
+export const ROW_DEAD = 0;
+
+/** Floats from one row to the next: rows start at multiples of 16 bytes. */
+export function strideOf(dimension: number): number {
+  return Math.ceil(dimension / 4) * 4;
 }
