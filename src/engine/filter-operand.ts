@@ -54,10 +54,15 @@ export function scalarName(value: unknown): string {
       return "a function";
     case "string":
       return value.length <= 40 ? JSON.stringify(value) : `a string of ${value.length} characters`;
+    case "symbol":
+      return "a symbol";
     case "bigint":
       return "a bigint";
-    default:
+    case "number":
+    case "boolean":
       return String(value);
+    default:
+      return "undefined";
   }
 }
 

@@ -110,6 +110,19 @@ test("a path through an array of objects matches when any element does", () => {
   expect(keeps({ "items.price": { $gt: 10, $lt: 5 } }, metadata)).toBe(true);
 });
 
+test("a path looks into the objects of an array, not into arrays inside it", () => {
+  expect(keeps({ "rows.x": { $exists: true } }, { rows: [[{ x: 1 }]] })).toBe(false);
+  expect(keeps({ "rows.0.x": 1 }, { rows: [[{ x: 1 }]] })).toBe(true);
+});
+
+test("filters that mean the same have the same key, others another", () => {
+  const at = new Date(5);
+  expect(compileFilter({ a: 1 }).key).toBe(compileFilter({ a: { $eq: 1 } }).key);
+  expect(compileFilter({ a: at }).key).toBe(compileFilter({ a: { $in: [at] } }).key);
+  const keys = [{ a: 1 }, { a: "1" }, { b: 1 }, { a: { $ne: 1 } }, { a: { $gt: 1 } }, { a: [1] }];
+  expect(new Set(keys.map((filter) => compileFilter(filter).key)).size).toBe(keys.length);
+});
+
 test("id, type and domain address the record, and metadata. the metadata", () => {
   const metadata = { type: "mine", id: 7, domain: { name: "x" } };
   expect(keeps({ id: "r1", type: "person", domain: "legal" }, metadata)).toBe(true);
@@ -128,7 +141,7 @@ test("inherited properties are absent", () => {
     "toString",
     "list.length",
   ]) {
-    expect(keeps({ [path]: { $exists: true } }, { a: {}, list: [1] }), path).toBe(false);
+    expect(keeps({ [path]: { $exists: true } }, { a: { b: {} }, list: [1] }), path).toBe(false);
   }
 });
 

@@ -8,6 +8,8 @@ import type { FilterRecord } from "./filter-types.ts";
 export interface CompiledFilter {
   /** The checked filter, for planners that look for conditions an index can answer. */
   readonly node: FilterNode;
+  /** Equal for filters that keep the same records by construction: a key for caches. */
+  readonly key: string;
   /** Whether the record is kept. Reads own properties only, and changes nothing. */
   matches(record: FilterRecord): boolean;
 }
@@ -28,7 +30,15 @@ type ValuePredicate = (value: unknown) => boolean;
  */
 export function compileFilter(filter: unknown): CompiledFilter {
   const node = parseFilter(filter);
-  return { node, matches: compileNode(node) };
+  let key: string | undefined;
+  return {
+    node,
+    // Made on demand: a filter with 10,000 values has a long one, and most are never cached.
+    get key(): string {
+      return (key ??= JSON.stringify(node));
+    },
+    matches: compileNode(node),
+  };
 }
 
 function compileNode(node: FilterNode): RecordPredicate {
@@ -149,11 +159,10 @@ function equalJson(a: JsonValue, b: unknown): boolean {
     return a.every((element: JsonValue, i) => equalJson(element, b[i]));
   }
   if (Array.isArray(b)) return false;
-  const keys = Object.keys(a);
-  if (keys.length !== Object.keys(b).length) return false;
-  return keys.every(
-    (key) =>
-      Object.hasOwn(b, key) &&
-      equalJson((a as Record<string, JsonValue>)[key] ?? null, (b as Record<string, unknown>)[key]),
+  const entries: [string, JsonValue][] = Object.entries(a);
+  if (entries.length !== Object.keys(b).length) return false;
+  return entries.every(
+    ([key, inner]) =>
+      Object.hasOwn(b, key) && equalJson(inner, (b as Record<string, unknown>)[key]),
   );
 }

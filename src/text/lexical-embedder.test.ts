@@ -88,7 +88,7 @@ test("an aborted call embeds nothing", async () => {
 });
 
 interface Document {
-  readonly _id: string;
+  readonly id: string;
   readonly title?: string;
   readonly text: string;
 }
@@ -100,7 +100,10 @@ function readLines(path: string): Document[] {
   return text
     .trim()
     .split("\n")
-    .map((line) => JSON.parse(line) as Document);
+    .map((line) => {
+      const { _id: id, ...rest } = JSON.parse(line) as Document & { readonly _id: string };
+      return { ...rest, id };
+    });
 }
 
 /** Mean nDCG@10 by brute force, over all judged queries. */
@@ -125,9 +128,9 @@ async function ndcg10(collection: string): Promise<number> {
   let sum = 0;
   for (const query of queries) {
     const [vector] = await embed(query.text);
-    const judged = grades.get(query._id) ?? new Map<string, number>();
+    const judged = grades.get(query.id) ?? new Map<string, number>();
     const ranked = vectors
-      .map((other, i) => ({ id: corpus[i]?._id ?? "", score: dot(other, vector as Float32Array) }))
+      .map((other, i) => ({ id: corpus[i]?.id ?? "", score: dot(other, vector as Float32Array) }))
       .toSorted((a, b) => b.score - a.score);
     const ideal = gain([...judged.values()].toSorted((a, b) => b - a));
     sum += gain(ranked.slice(0, 10).map(({ id }) => judged.get(id) ?? 0)) / ideal;

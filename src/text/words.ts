@@ -30,7 +30,7 @@ const MAYBE_PARTS = /_|[^\p{Lu}]\p{Lu}|\p{Lu}\p{Lu}\p{Ll}/u;
 /** Accents of Latin, Greek and Cyrillic. Marks of other scripts are letters and stay. */
 const ACCENTS = /[\u0300-\u036f]/g;
 
-const NON_ASCII = /[^\u0000-\u007f]/; // oxlint-disable-line no-control-regex
+const NON_ASCII = /[^\u0000-\u007f]/;
 
 /** A character or pair from a script without spaces, or a pictograph: short, yet a whole word. */
 export function isDenseWord(word: string): boolean {
