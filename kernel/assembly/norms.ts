@@ -6,7 +6,8 @@ const NORM_MAX: f64 = 1.152921504606847e18; // 2 ** 60
 
 /**
  * Writes the inverse norms of the rows `[start, end)`.
- * Returns the greatest norm among them; a component that is not finite makes it infinite or NaN.
+ * Returns the greatest norm among them: an infinity if any component is not finite, since no finite
+ * ones sum to that in float64.
  */
 export function finishRows(
   vectors: usize, inverseNorms: usize, strideBytes: u32, start: u32, end: u32,
@@ -18,9 +19,8 @@ export function finishRows(
     if (norm == 0) inverse = 0;
     else if (!(norm >= NORM_MIN && norm <= NORM_MAX)) inverse = NaN;
     store<f32>(inverseNorms + (<usize>row << 2), inverse);
-    // Written so that a NaN stays: it compares false with everything.
-    if (!(norm <= greatest)) greatest = norm;
-    if (greatest != greatest) return greatest;
+    // NaN compares false with everything, so it comes here too, and stays as an infinity.
+    if (!(norm <= greatest)) greatest = norm < Infinity ? norm : Infinity;
   }
   return greatest;
 }

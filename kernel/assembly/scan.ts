@@ -53,11 +53,14 @@ function distanceOne(task: Task, row: u32): f32 {
         ? <f32>1 - distance * inverseNormOf(task, row) * task.queryInverse
         : -distance;
   }
-  // Not finite: float32 could not hold a step of the way, so go the wide one.
-  if (distance - distance != 0) {
-    return distanceWide(task.metric, task.query, at, task.strideBytes);
-  }
-  return distance;
+  return finite(task, distance, at);
+}
+
+/** The distance; or, where it is not finite because float32 could not hold a step, the wide one. */
+@inline
+function finite(task: Task, distance: f32, at: usize): f32 {
+  if (distance - distance == 0) return distance;
+  return distanceWide(task.metric, task.query, at, task.strideBytes);
 }
 
 @inline
@@ -102,9 +105,31 @@ function offer(task: Task, distance: f32, row: u32, limit: f32): f32 {
   return limit;
 }
 
+/** Contiguous rows: what `distanceOne` does, with the fields of the task read once. */
 function scanRun(task: Task, start: u32, end: u32, limit: f32): f32 {
+  const query = task.query;
+  const strideBytes = task.strideBytes;
+  const inverseNorms = task.inverseNorms;
+  const metric = task.metric;
+  const queryInverse = task.queryInverse;
+  let at = addressOf(task, start);
   for (let row = start; row < end; row++) {
-    limit = offer(task, distanceOne(task, row), row, limit);
+    let distance: f32;
+    if (metric == EUCLIDEAN) {
+      distance = squaredOne(query, at, strideBytes);
+    } else {
+      distance = dotOne(query, at, strideBytes);
+      if (metric == COSINE) {
+        distance = <f32>1 - distance * load<f32>(inverseNorms + (<usize>row << 2)) * queryInverse;
+      } else {
+        distance = -distance;
+      }
+    }
+    // Not finite, or among the best: both are rare, and only they leave the loop.
+    if (!(distance > limit) || distance == Infinity) {
+      limit = offer(task, finite(task, distance, at), row, limit);
+    }
+    at += strideBytes;
   }
   return limit;
 }

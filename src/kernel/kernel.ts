@@ -9,7 +9,7 @@ export interface KernelExports {
   gather(task: number, rows: number, count: number, distances: number): void;
   /** Sorts a heap in place, best first. */
   sortEntries(entries: number, size: number): void;
-  /** Writes inverse norms of `[start, end)`; returns the greatest norm, not finite if any is not. */
+  /** Writes inverse norms of `[start, end)`; returns the greatest norm: ∞ if any is not finite. */
   finishRows(
     vectors: number,
     inverseNorms: number,

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { isBrainyError } from "../base/errors.ts";
 import { seededRandom } from "../base/random.ts";
 import type { Random } from "../base/random.ts";
-import { errorBound } from "./error-bound.ts";
+import { errorBound, floatLimit } from "./error-bound.ts";
 import type { Metric } from "./metric.ts";
 import { METRICS } from "./metric.ts";
 import { distance, norm } from "./oracle.ts";
@@ -82,46 +82,49 @@ describe.each([{ shared: false }, { shared: true }])("shared: $shared", ({ share
 
   test("any finite components stay within the bound, or become the infinity they exceed", () => {
     const component = fc.float({ noNaN: true, noDefaultInfinity: true });
-    const pair = fc
-      .integer({ min: 1, max: 70 })
-      .chain((length) =>
-        fc.tuple(
-          fc.float32Array({
-            minLength: length,
-            maxLength: length,
-            noNaN: true,
-            noDefaultInfinity: true,
-          }),
-          fc.array(component, { minLength: length, maxLength: length }),
-        ),
-      );
+    const pair = fc.integer({ min: 1, max: 70 }).chain((length) =>
+      fc.tuple(
+        fc.float32Array({
+          minLength: length,
+          maxLength: length,
+          noNaN: true,
+          noDefaultInfinity: true,
+        }),
+        fc.array(component, { minLength: length, maxLength: length }),
+      ),
+    );
     fc.assert(
       fc.property(pair, fc.constantFrom(...METRICS), ([a, b], metric) => {
         const query = a;
         const vector = Float32Array.from(b);
         const found = filled([vector], shared).distances(metric, query, Uint32Array.of(0))[0]!;
+        const normProduct = norm(query) * norm(vector);
+        const bound = errorBound({ metric, dimension: query.length, normProduct });
+        const exact = distance(metric, query, vector);
+        expect(found).toBeLessThanOrEqual(floatLimit(exact, bound));
         if (Number.isFinite(found)) expectWithinBound({ metric, query, vector, found });
-        else expect(Math.fround(distance(metric, query, vector) * (1 + 1e-4))).toBe(found);
+        else expect(Math.fround(exact * (1 + 1e-4))).toBe(found);
       }),
       { numRuns: 300 },
     );
   });
 
-  test.each([1e-45, 1e-40, 1e-30, 1e-20, 1e20, 1e30, 3e38])(
+  test.each([1e-45, 1e-40, 1e-38, 1e-37, 1e-30, 1e-20, 1e20, 1e30, 3e38])(
     "cosine does not care that components are about %d",
     (scale) => {
       const random = seededRandom(7);
-      const dimension = 100;
-      const vectors = Array.from({ length: 9 }, () => randomVector(random, dimension, scale));
-      const arena = filled(vectors, shared);
-      for (const query of [
-        randomVector(random, dimension, scale),
-        randomVector(random, dimension),
-      ]) {
-        const scanned = scanAll(arena, "cosine", query, vectors.length);
-        vectors.forEach((vector, row) => {
-          expectWithinBound({ metric: "cosine", query, vector, found: scanned[row]! });
-        });
+      for (const dimension of [3, 100, 4_096]) {
+        const vectors = Array.from({ length: 5 }, () => randomVector(random, dimension, scale));
+        vectors.push(...Array.from({ length: 4 }, () => randomVector(random, dimension)));
+        const arena = filled(vectors, shared);
+        const rows = Uint32Array.from(vectors, (_, row) => row);
+        for (const query of [vectors[4]!, randomVector(random, dimension, scale), vectors[8]!]) {
+          const scanned = scanAll(arena, "cosine", query, vectors.length);
+          expect(Array.from(arena.distances("cosine", query, rows))).toEqual(scanned);
+          vectors.forEach((vector, row) => {
+            expectWithinBound({ metric: "cosine", query, vector, found: scanned[row]! });
+          });
+        }
       }
     },
   );
@@ -246,6 +249,23 @@ describe.each([{ shared: false }, { shared: true }])("shared: $shared", ({ share
     search.scanRange({ start: 9, end: 50, mask: maskOf(50, (row) => row !== 11) });
     expect(Array.from(search.results().rows)).toEqual([9, 10, 12, 13]);
   });
+});
+
+test("one row that is not finite does not hide behind its neighbours, nor harm them", () => {
+  const vectors = [Float32Array.of(1, NaN), Float32Array.of(3, 4), Float32Array.of(5, 6)];
+  const arena = new VectorArena({ dimension: 2, rowsMax: 3, rows: 3 });
+  vectors.forEach((vector, row) => arena.view(row).set(vector));
+  expect(arena.finishRows(0, 3)).toBe(false);
+  expect(arena.finishRows(1, 3)).toBe(true);
+  expect(arena.distances("cosine", vectors[1]!, Uint32Array.of(1))[0]).toBeCloseTo(0, 6);
+  expect(arena.normMax).toBeCloseTo(Math.sqrt(61), 12);
+});
+
+test("a vector that is set leaves nothing of what was in the row", () => {
+  const arena = new VectorArena({ dimension: 5, rowsMax: 1, rows: 1 });
+  arena.rowBytes(0, 1).fill(0x40);
+  arena.set(0, new Float32Array(5).fill(2));
+  expect(arena.rowBytes(0, 1).subarray(20)).toEqual(new Uint8Array(12));
 });
 
 test("components that are not finite are refused, and leave a zero row", () => {

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { readFilteredTruth, readVectorDataset } from "../../test/support/datasets.ts";
 import { isBrainyError } from "../base/errors.ts";
+import { seededRandom } from "../base/random.ts";
 import type { Metric } from "../kernel/metric.ts";
 import { METRICS } from "../kernel/metric.ts";
 import { distance } from "../kernel/oracle.ts";
@@ -33,27 +34,35 @@ for (const shared of [false, true]) {
 }
 
 test("rows closer together than float32 can tell are ordered as float64 orders them", async () => {
-  const dimension = 8;
-  // Neighbouring float32 values around one far point: their distances differ in the last bits.
-  const near = fc.array(fc.integer({ min: -3, max: 3 }), {
-    minLength: dimension,
-    maxLength: dimension,
-  });
+  const dimension = 128;
   await fc.assert(
-    fc.asyncProperty(
-      fc.array(near, { minLength: 60, maxLength: 200 }),
-      fc.constantFrom(...METRICS),
-      async (steps, metric) => {
-        const vectors = steps.map((row) => Float32Array.from(row, (n) => 1 + n * 2 ** -23));
-        const query = Float32Array.from({ length: dimension }, (_, i) => i - 3.3);
-        const options = { metric, query, k: 5 };
-        const rowCount = vectors.length;
-        const found = await searchFlat({ ...options, rowCount, arena: filled(vectors, dimension) });
-        expect(found).toEqual(bruteForce({ ...options, vectors }));
-      },
-    ),
-    { numRuns: 60 },
+    fc.asyncProperty(fc.nat(), fc.constantFrom(...METRICS), async (seed, metric) => {
+      const random = seededRandom(seed);
+      const centre = Float32Array.from({ length: dimension }, () => random.next() * 2 - 1);
+      const query = Float32Array.from({ length: dimension }, () => random.next() * 2 - 1);
+      // The last bits of few components differ: less than rounding on the way does.
+      const vectors = Array.from({ length: 300 }, () =>
+        centre.map((x) => (random.next() < 0.1 ? x * (1 + 2 ** -22) : x)),
+      );
+      const options = { metric, query, k: 5 };
+      const arena = filled(vectors, dimension);
+      const found = await searchFlat({ ...options, rowCount: 300, arena });
+      expect(found).toEqual(bruteForce({ ...options, vectors }));
+    }),
+    { numRuns: 40 },
   );
+});
+
+test("squares beyond float32 are told apart", async () => {
+  const random = seededRandom(2);
+  const vectors = Array.from({ length: 90 }, () =>
+    Float32Array.from({ length: 3 }, () => (random.next() * 2 - 1) * 3e38),
+  );
+  for (const metric of METRICS) {
+    const options = { metric, query: vectors[70]!, k: 3 };
+    const found = await searchFlat({ ...options, rowCount: 90, arena: filled(vectors, 3) });
+    expect(found).toEqual(bruteForce({ ...options, vectors }));
+  }
 });
 
 test("magnitudes that float32 cannot square are searched exactly", async () => {
@@ -120,6 +129,23 @@ test("a small search never yields, and a long one stops when it is told to", asy
   const long = searchFlat({ ...options, rowCount, signal: controller.signal });
   await expect(long).rejects.toThrow("enough");
   expect(breaths).toBe(1);
+});
+
+test("rows that float32 can tell apart take one scan", async () => {
+  const rowCount = 20_000;
+  const dimension = 512;
+  const arena = new VectorArena({ dimension, rowsMax: rowCount, rows: rowCount });
+  const random = seededRandom(3);
+  for (let row = 0; row < rowCount; row++)
+    arena.view(row).forEach((_, i, all) => (all[i] = random.next()));
+  arena.finishRows(0, rowCount);
+  for (const metric of METRICS) {
+    let breaths = 0;
+    const breathe = async (): Promise<void> => void breaths++;
+    await searchFlat({ arena, metric, query: arena.copy(7), k: 10, rowCount, breathe });
+    // 41 MB: two breaths in the one scan, and a second would take twenty more.
+    expect(breaths).toBe(2);
+  }
 });
 
 test.each([0, -1, 1.5, NaN])("k of %d is the caller's error", async (k) => {

@@ -77,7 +77,8 @@ async function collect(options: SearchFlatOptions, k: number, limit: number): Pr
   await inSlices(options, COLLECT_SLICE_BYTES, (start, end) => {
     search.scanRange({ start, end, mask });
     const worst = best.length < k ? Infinity : best[k - 1]!.distance;
-    const nearer = exactly(options, search.results()).filter((one) => one.distance <= worst);
+    // Rows ascend from slice to slice, so that one at the same distance comes too late.
+    const nearer = exactly(options, search.results()).filter((one) => one.distance < worst);
     if (nearer.length > 0) best = merge(best, nearer, k);
   });
   search.dispose();
