@@ -137,7 +137,8 @@ test("inherited properties are absent", () => {
   for (const path of [
     "__proto__",
     "constructor",
-    "a.constructor.name",
+    "a.constructor",
+    "a.b.toString",
     "toString",
     "list.length",
   ]) {

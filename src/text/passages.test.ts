@@ -165,3 +165,15 @@ test("a file's name tells its kind", () => {
     ["README.md", "src/a.ts", "a/Makefile", "notes.txt", ".gitignore", "x.PY"].map(kindOfFile),
   ).toEqual(["markdown", "code", "code", "text", "text", "code"]);
 });
+
+test("a heading is not cut from the long table under it", () => {
+  const table = Array.from({ length: 6 }, (_, i) => `| row ${i} of the table |`);
+  const passages = cutPassages(["# T", "", ...table].join("\n"), {
+    kind: "markdown",
+    charactersMax: 100,
+  });
+  expect(heads(passages)).toEqual([
+    ["T", 1, 6],
+    ["T", 7, 8],
+  ]);
+});

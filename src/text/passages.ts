@@ -119,7 +119,8 @@ function cutBlock(block: Block, lines: readonly string[], charactersMax: number)
       if (size + 1 + line.length > charactersMax) cutAt(at);
     }
     size += 1 + line.length;
-    if (line.trim() === "") seam = at + 1;
+    // Not after so little that it would stand alone, as a heading above a long table would.
+    if (line.trim() === "" && size >= charactersMax / 4) seam = at + 1;
   }
   cutAt(block.end);
   return passages;
