@@ -57,12 +57,14 @@ export interface CoveredLane {
   readonly lastVersion: Version;
   /** The slot that seals the lane, when it is among those covered. */
   readonly sealSlot?: number | undefined;
+  /** The lane's own writer made the seal, on closing: nobody will ever run into it. */
+  readonly sealedByWriter?: boolean | undefined;
 }
 
 export const ROW_DROPPED = 0xffff_ffff;
 
 /** Where jobs run: on this thread in slices, or in a worker. */
 export interface Executor extends AsyncDisposable {
-  readonly name: "inline" | "worker";
+  readonly name: "inline" | "worker" | "lazy";
   run(job: CompactionJob, signal?: AbortSignal): Promise<CompactionResult>;
 }

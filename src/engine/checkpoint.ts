@@ -1,0 +1,154 @@
+import type { Clock } from "../base/clock.ts";
+import { BrainyError, corrupt, invalid } from "../base/errors.ts";
+import { randomHex, type Random } from "../base/random.ts";
+import {
+  decodeCheckpoint,
+  encodeCheckpoint,
+  type Checkpoint,
+  type TailRange,
+} from "../format/checkpoint.ts";
+import { FORMAT_VERSION } from "../format/format-version.ts";
+import { CHECKPOINT_PREFIX, checkpointKey, manifestKey, parseCheckpointKey, slotKey } from "../format/keys.ts";
+import type { Manifest } from "../format/manifest.ts";
+import type { ObjectStore } from "../storage/object-store.ts";
+import { createOnce } from "./create-once.ts";
+import { uncoveredTails } from "./lane-ledger.ts";
+import { listLog } from "./log-listing.ts";
+import { readNewestManifest } from "./manifest-store.ts";
+
+/** How often a checkpoint is begun again because maintenance overtook it. */
+const ATTEMPTS_MAX = 16;
+
+/** How much later than its expiry a checkpoint is deleted: clocks of stores differ by less. */
+export const CHECKPOINT_MARGIN_MS = 60_000;
+
+export interface CreateCheckpointOptions {
+  readonly store: ObjectStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly databaseId: string;
+  /** 1 to 64 letters, digits, `_` and `-`. */
+  readonly name: string;
+  /** From then on, in milliseconds, it pins nothing. Default: until it is deleted. */
+  readonly expiresInMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Pins the newest manifest and the log beyond it. Costs two LISTs, three GETs and one PUT.
+ *
+ * Rejects with `BRAINY_CONFLICT` when the name is taken, and with `BRAINY_NOT_FOUND` in a
+ * database that has no manifest yet. Spec: docs/specs/collection.md, invariant C4.
+ */
+export async function createCheckpoint(options: CreateCheckpointOptions): Promise<Checkpoint> {
+  const { store, clock, random, name, signal } = options;
+  const key = checkpointKey(name);
+  if (parseCheckpointKey(key) === undefined) {
+    throw invalid(`checkpoint name ${JSON.stringify(name)}: 1 to 64 letters, digits, "_" or "-"`);
+  }
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    signal?.throwIfAborted();
+    const checkpoint = await takeCheckpoint(options);
+    if (checkpoint === undefined) continue;
+    const bytes = encodeCheckpoint(checkpoint);
+    const outcome = await createOnce({ store, clock, random, key, bytes });
+    if (outcome.kind === "lost") {
+      throw new BrainyError("BRAINY_CONFLICT", `a checkpoint named ${name} exists already`);
+    }
+    // It pins what it names only if its manifest, which pinned that until now, is still there.
+    if ((await store.head(manifestKey(checkpoint.manifest.number))) !== undefined) return checkpoint;
+    await store.deleteMany([key]);
+  }
+  throw new BrainyError(
+    "BRAINY_UNAVAILABLE",
+    `checkpoint ${name}: manifests were collected faster than one could be pinned`,
+  );
+}
+
+/** `undefined`: what was listed is gone already, begin again. */
+async function takeCheckpoint(options: CreateCheckpointOptions): Promise<Checkpoint | undefined> {
+  const { store, databaseId, name, expiresInMs, signal, random } = options;
+  const listing = await listLog(store, signal);
+  const manifest = await newestOf(store, databaseId);
+  const tail = uncoveredTails({ manifest, listing }).map(({ lane, from, to }) => ({ lane, from, to }));
+  if (!(await areWhole(store, manifest, tail))) return undefined;
+  const createdMs = Math.floor(listing.storeMs);
+  return {
+    formatVersion: FORMAT_VERSION,
+    databaseId,
+    name,
+    nonce: randomHex(random, 16),
+    createdMs,
+    ...(expiresInMs === undefined ? {} : { expiresAtMs: createdMs + Math.ceil(expiresInMs) }),
+    manifest,
+    tail,
+  };
+}
+
+/**
+ * A lane that the manifest does not list is either newer than it, or was retired after it was
+ * listed here; then its first slot is gone.
+ */
+async function areWhole(
+  store: ObjectStore,
+  manifest: Manifest,
+  tail: readonly TailRange[],
+): Promise<boolean> {
+  const known = new Set(manifest.lanes.map(({ lane }) => lane));
+  for (const { lane, from } of tail) {
+    if (known.has(lane)) continue;
+    if ((await store.head(slotKey(lane, from))) === undefined) return false;
+  }
+  return true;
+}
+
+async function newestOf(store: ObjectStore, databaseId: string): Promise<Manifest> {
+  const manifest = await readNewestManifest(store);
+  if (manifest === undefined) {
+    throw new BrainyError("BRAINY_NOT_FOUND", "the database has no manifest yet: compact it first");
+  }
+  if (manifest.databaseId !== databaseId) {
+    throw new BrainyError("BRAINY_FENCED", `another database is here now: ${manifest.databaseId}`);
+  }
+  return manifest;
+}
+
+/** `undefined` when there is none of that name. */
+export async function readCheckpoint(
+  store: ObjectStore,
+  name: string,
+): Promise<Checkpoint | undefined> {
+  const key = checkpointKey(name);
+  const found = await store.get(key);
+  if (found === undefined) return undefined;
+  const checkpoint = decodeCheckpoint(found.bytes, key);
+  if (checkpoint.name !== name) throw corrupt(key, `names itself ${checkpoint.name}`);
+  return checkpoint;
+}
+
+/** Names of all checkpoints, expired ones included, and the store's time. One LIST. */
+export async function listCheckpoints(
+  store: ObjectStore,
+): Promise<{ readonly names: readonly string[]; readonly storeMs: number }> {
+  const names: string[] = [];
+  let storeMs = 0;
+  for await (const page of store.list({ prefix: CHECKPOINT_PREFIX })) {
+    storeMs = page.storeMs;
+    for (const { key } of page.objects) {
+      const name = parseCheckpointKey(key);
+      if (name !== undefined) names.push(name);
+    }
+  }
+  return { names: names.toSorted(), storeMs };
+}
+
+/** Idempotent. What only it pinned is collected later. */
+export async function deleteCheckpoint(store: ObjectStore, name: string): Promise<void> {
+  await store.deleteMany([checkpointKey(name)]);
+}
+
+/** Past its expiry by more than the margin: it pins nothing. */
+export function isCheckpointExpired(checkpoint: Checkpoint, storeMs: number): boolean {
+  const { expiresAtMs } = checkpoint;
+  return expiresAtMs !== undefined && storeMs > expiresAtMs + CHECKPOINT_MARGIN_MS;
+}

@@ -1,0 +1,228 @@
+import type { Checkpoint } from "../format/checkpoint.ts";
+import {
+  MANIFEST_PREFIX,
+  SEGMENT_PREFIX,
+  checkpointKey,
+  manifestKey,
+  parseManifestKey,
+  parseSegmentKey,
+  slotKey,
+} from "../format/keys.ts";
+import type { Manifest } from "../format/manifest.ts";
+import type { LaneId } from "../format/version.ts";
+import type { ObjectStore } from "../storage/object-store.ts";
+import { isCheckpointExpired, listCheckpoints, readCheckpoint } from "./checkpoint.ts";
+import { SEAL_LIVES_MS, isJunk } from "./lane-ledger.ts";
+import { listLog, type ListedSlot, type LogListing } from "./log-listing.ts";
+import { readManifest, readNewestManifest } from "./manifest-store.ts";
+
+/** Manifests that are kept whatever their age. */
+export const MANIFESTS_KEPT = 10;
+
+/** How long a manifest is kept after a newer one replaced it: readers finish what they began. */
+export const MANIFEST_LIVES_MS = 2 * 60_000;
+
+/** Keys of one `deleteMany`. */
+const DELETE_BATCH = 1000;
+
+export interface CollectionOptions {
+  readonly store: ObjectStore;
+  /** Only the holder collects; it says who it is. */
+  readonly incarnation: string;
+  readonly epoch: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What was deleted, by kind. */
+export interface CollectionReport {
+  /** `false`: somebody else holds maintenance now, and nothing but old manifests was deleted. */
+  readonly isHolder: boolean;
+  readonly manifests: number;
+  readonly checkpoints: number;
+  /** Segments and deletion vectors. */
+  readonly segments: number;
+  readonly slots: number;
+  /** Something is only kept for its age, so that collecting again later will find it. */
+  readonly isWaiting: boolean;
+}
+
+/**
+ * Deletes what nothing needs any more. The order is the protocol: what may go is listed first,
+ * what is needed is read after, so that an object made in between is needed or not listed.
+ *
+ * Never while a job of this process runs: its outputs are named by nothing yet.
+ * Spec: docs/specs/collection.md. Costs five LISTs and a GET for each manifest and checkpoint.
+ */
+export async function collectGarbage(options: CollectionOptions): Promise<CollectionReport> {
+  const { store, incarnation, epoch, signal } = options;
+  const retired = await deleteOldManifests(store, signal);
+  const segmentKeys = await listSegmentKeys(store, signal);
+  const listing = await listLog(store, signal);
+  const newest = await readNewestManifest(store);
+  const nothing = { checkpoints: 0, segments: 0, slots: 0 };
+  if (newest === undefined || newest.holder !== incarnation || newest.epoch !== epoch) {
+    return { isHolder: false, manifests: retired.deleted, isWaiting: false, ...nothing };
+  }
+  const manifests = await readRemainingManifests(store, newest, signal);
+  const pins = await readPins(store, signal);
+  const references = [...manifests, ...pins.checkpoints.map(({ manifest }) => manifest)];
+  const needed = referencedKeys(references);
+  const segments = segmentKeys.filter((key) => !needed.has(key));
+  const slots = collectableSlots({ listing, newest, manifests, checkpoints: pins.checkpoints });
+  await deleteInBatches(store, pins.expired.map(checkpointKey), signal);
+  await deleteInBatches(store, [...segments, ...slots.keys], signal);
+  return {
+    isHolder: true,
+    manifests: retired.deleted,
+    checkpoints: pins.expired.length,
+    segments: segments.length,
+    slots: slots.keys.length,
+    isWaiting: retired.isWaiting || slots.isWaiting,
+  };
+}
+
+/** Beyond the newest ten, and replaced for longer than any reader takes. */
+async function deleteOldManifests(
+  store: ObjectStore,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly deleted: number; readonly isWaiting: boolean }> {
+  const found: { readonly number: number; readonly modifiedMs: number }[] = [];
+  let storeMs = 0;
+  for await (const page of store.list({ prefix: MANIFEST_PREFIX, signal })) {
+    storeMs = page.storeMs;
+    for (const { key, modifiedMs } of page.objects) {
+      const number = parseManifestKey(key);
+      if (number !== undefined) found.push({ number, modifiedMs });
+    }
+  }
+  found.sort((a, b) => a.number - b.number);
+  const keys: string[] = [];
+  for (const [i, { number, modifiedMs }] of found.slice(0, -MANIFESTS_KEPT).entries()) {
+    // The later of the two: a stalled process may create a long collected number again.
+    const replacedMs = Math.max(modifiedMs, found[i + 1]?.modifiedMs ?? storeMs);
+    if (storeMs - replacedMs > MANIFEST_LIVES_MS) keys.push(manifestKey(number));
+  }
+  await deleteInBatches(store, keys, signal);
+  const isWaiting = keys.length < found.length - MANIFESTS_KEPT;
+  return { deleted: keys.length, isWaiting };
+}
+
+async function listSegmentKeys(
+  store: ObjectStore,
+  signal: AbortSignal | undefined,
+): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const page of store.list({ prefix: SEGMENT_PREFIX, signal })) {
+    for (const { key } of page.objects) if (parseSegmentKey(key) !== undefined) keys.push(key);
+  }
+  return keys;
+}
+
+/** All that exist, also those a stalled process created again. One that is damaged stops it. */
+async function readRemainingManifests(
+  store: ObjectStore,
+  newest: Manifest,
+  signal: AbortSignal | undefined,
+): Promise<Manifest[]> {
+  const manifests = [newest];
+  for await (const page of store.list({ prefix: MANIFEST_PREFIX, signal })) {
+    for (const { key } of page.objects) {
+      const number = parseManifestKey(key);
+      if (number === undefined || number === newest.number) continue;
+      const manifest = await readManifest(store, number);
+      if (manifest !== undefined) manifests.push(manifest);
+    }
+  }
+  return manifests;
+}
+
+async function readPins(
+  store: ObjectStore,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly checkpoints: readonly Checkpoint[]; readonly expired: readonly string[] }> {
+  const { names, storeMs } = await listCheckpoints(store);
+  const checkpoints: Checkpoint[] = [];
+  const expired: string[] = [];
+  for (const name of names) {
+    signal?.throwIfAborted();
+    const checkpoint = await readCheckpoint(store, name);
+    if (checkpoint === undefined) continue;
+    if (isCheckpointExpired(checkpoint, storeMs)) expired.push(name);
+    else checkpoints.push(checkpoint);
+  }
+  return { checkpoints, expired };
+}
+
+/** Keys of the segments and deletion vectors that any of `manifests` names. */
+export function referencedKeys(manifests: readonly Manifest[]): Set<string> {
+  const keys = new Set<string>();
+  for (const { segments } of manifests) {
+    for (const { key, deletions } of segments) {
+      keys.add(key);
+      if (deletions !== undefined && "key" in deletions) keys.add(deletions.key);
+    }
+  }
+  return keys;
+}
+
+export interface SlotNeeds {
+  readonly listing: LogListing;
+  /** Read after `listing`. */
+  readonly newest: Manifest;
+  /** All that exist, `newest` included. */
+  readonly manifests: readonly Manifest[];
+  readonly checkpoints: readonly Checkpoint[];
+}
+
+/** Keys of slots that every manifest and every checkpoint covers or does not need. */
+export function collectableSlots(needs: SlotNeeds): {
+  readonly keys: readonly string[];
+  readonly isWaiting: boolean;
+} {
+  const { listing, newest, manifests, checkpoints } = needs;
+  const known = new Map(newest.lanes.map((entry) => [entry.lane, entry]));
+  const keys: string[] = [];
+  let isWaiting = false;
+  for (const [lane, slots] of listing.lanes) {
+    const seal = known.get(lane)?.seal;
+    const covered = coveredEverywhere(lane, manifests);
+    for (const slot of slots) {
+      if (!known.has(lane)) {
+        if (!isJunk(slots)) continue;
+      } else if (slot.number > covered) continue;
+      if (isPinned(lane, slot, checkpoints)) continue;
+      const isOld = listing.storeMs - slot.modifiedMs >= SEAL_LIVES_MS;
+      const mustAge = !known.has(lane) || (slot.number === seal?.slot && seal.seenMs !== 0);
+      if (isOld || !mustAge) keys.push(slotKey(lane, slot.number));
+      else isWaiting = true;
+    }
+  }
+  return { keys, isWaiting };
+}
+
+/** The last slot of `lane` that all manifests cover; one that does not list it covers none. */
+function coveredEverywhere(lane: LaneId, manifests: readonly Manifest[]): number {
+  let covered = Number.POSITIVE_INFINITY;
+  for (const { lanes } of manifests) {
+    covered = Math.min(covered, lanes.find((entry) => entry.lane === lane)?.cursor ?? -1);
+  }
+  return covered;
+}
+
+function isPinned(lane: LaneId, slot: ListedSlot, checkpoints: readonly Checkpoint[]): boolean {
+  return checkpoints.some(({ tail }) =>
+    tail.some(
+      (range) => range.lane === lane && slot.number >= range.from && slot.number < range.to,
+    ),
+  );
+}
+
+async function deleteInBatches(
+  store: ObjectStore,
+  keys: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for (let start = 0; start < keys.length; start += DELETE_BATCH) {
+    await store.deleteMany(keys.slice(start, start + DELETE_BATCH), { signal });
+  }
+}

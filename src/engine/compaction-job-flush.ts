@@ -1,0 +1,96 @@
+import { corrupt } from "../base/errors.ts";
+import { segmentFromRows } from "../format/segment-from-rows.ts";
+import type { SegmentEntry, SegmentId } from "../format/manifest.ts";
+import type { Operation } from "../format/operation.ts";
+import type { SegmentRow } from "../format/segment.ts";
+import { storeSegment, type FlushJob, type JobContext } from "./compaction-job-context.ts";
+import { FlushLookup } from "./compaction-job-lookup.ts";
+import { readSlots, type SlotBatch } from "./compaction-job-slots.ts";
+import type { CompactionResult } from "./compaction.ts";
+import { foldBelow, mergeStates, stateOf, type RecordState } from "./record-state.ts";
+import { rowOfState } from "./state-row.ts";
+
+/** Items of a cheap loop between two looks at the clock. */
+const ITEMS_PER_LOOK = 256;
+
+/**
+ * Log into one segment: folds the operations of each record, merges them with the row an older
+ * segment may have of it, writes the result and masks that row.
+ */
+export async function runFlush(context: JobContext, job: FlushJob): Promise<CompactionResult> {
+  const { pacer } = context;
+  const tail = new TailStates(job.base.floor, job.base.dimensions);
+  const slots = await readSlots(context, job, async (batch) => {
+    tail.add(batch);
+    if (pacer.isDue()) await pacer.breathe();
+  });
+  const lookup = new FlushLookup(context, tail.states);
+  for (const segment of job.base.segments) await lookup.visit(segment);
+  const rows = await foldRows(context, tail.states, job);
+  const { databaseId } = job.base;
+  const dimension = tail.dimension ?? 0;
+  const added: SegmentEntry[] = [];
+  if (rows.length > 0) {
+    added.push(
+      await storeSegment(context, (id) => segmentFromRows(rows, { id, databaseId, dimension })),
+    );
+  }
+  return {
+    removed: [],
+    added,
+    masked: lookup.masked,
+    moved: new Map<SegmentId, Uint32Array>(),
+    lanes: slots.lanes,
+    junkCount: tail.junkCount,
+  };
+}
+
+/** The fold of the operations that a flush has read. */
+class TailStates {
+  readonly states = new Map<string, RecordState>();
+  readonly #floor: string;
+  dimension: number | undefined;
+  /** Operations at or below the floor: nothing may appear there any more. */
+  junkCount = 0;
+
+  constructor(floor: string, dimension: number | undefined) {
+    this.#floor = floor;
+    this.dimension = dimension;
+  }
+
+  add({ operations, where }: SlotBatch): void {
+    for (const operation of operations) {
+      if (operation.version <= this.#floor) {
+        this.junkCount++;
+        continue;
+      }
+      this.#checkDimension(operation, where);
+      const before = this.states.get(operation.id);
+      const state = stateOf(operation);
+      this.states.set(operation.id, before === undefined ? state : mergeStates(before, state));
+    }
+  }
+
+  #checkDimension({ vector, id }: Operation, where: string): void {
+    if (vector === undefined) return;
+    this.dimension ??= vector.length;
+    if (vector.length === this.dimension) return;
+    const lengths = `${vector.length} dimensions, not ${this.dimension}`;
+    throw corrupt(where, `the vector of ${JSON.stringify(id)} has ${lengths}`);
+  }
+}
+
+async function foldRows(
+  { pacer }: JobContext,
+  states: ReadonlyMap<string, RecordState>,
+  { base }: FlushJob,
+): Promise<SegmentRow[]> {
+  const rows: SegmentRow[] = [];
+  let looked = 0;
+  for (const [id, state] of states) {
+    if (++looked % ITEMS_PER_LOOK === 0 && pacer.isDue()) await pacer.breathe();
+    const folded = foldBelow(state, base.floor);
+    if (folded !== undefined) rows.push(rowOfState(id, folded));
+  }
+  return rows;
+}

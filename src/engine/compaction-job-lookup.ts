@@ -1,0 +1,202 @@
+import { hashId, type IdHash } from "../format/hash-id.ts";
+import type { SegmentEntry, SegmentId } from "../format/manifest.ts";
+import { decodeAttributes } from "../format/operation-attributes.ts";
+import type { Operation } from "../format/operation.ts";
+import type { SegmentReader } from "../format/segment-reader.ts";
+import type { VersionColumn } from "../format/version-column.ts";
+import type { Version } from "../format/version.ts";
+import { openSegment, type JobContext } from "./compaction-job-context.ts";
+import { loadDeletions } from "./deletion-store.ts";
+import { mergeStates, stateOf, type RecordState } from "./record-state.ts";
+import { RowSet } from "./row-set.ts";
+import { operationCount, stateOfResidual } from "./state-row.ts";
+
+/** Up to so many ids are looked up by ranged reads, more by loading index and ids. */
+const COLD_LOOKUPS_MAX = 32;
+
+/** Vectors of rows this close together come with one read. */
+const VECTOR_SPAN_BYTES = 1 << 20;
+
+const ITEMS_PER_LOOK = 256;
+
+interface Found {
+  readonly id: string;
+  readonly row: number;
+}
+
+/**
+ * Merges states from the log with the rows that older segments have of the same ids. Works on
+ * one segment after the other, so that only one has its index in memory.
+ */
+export class FlushLookup {
+  /** Rows that the new ones replace, ascending. */
+  readonly masked = new Map<SegmentId, Uint32Array>();
+  readonly #context: JobContext;
+  readonly #states: Map<string, RecordState>;
+  #hashes: ReadonlyMap<string, IdHash> | undefined;
+
+  /** Records that turn out not to change are taken out of `states`. */
+  constructor(context: JobContext, states: Map<string, RecordState>) {
+    this.#context = context;
+    this.#states = states;
+  }
+
+  async visit(segment: SegmentEntry): Promise<void> {
+    if (this.#states.size === 0) return;
+    const reader = await openSegment(this.#context, segment);
+    const candidates = await this.#candidates(reader);
+    if (candidates.length === 0) return;
+    const deletions = new RowSet(segment.rows, await loadDeletions(this.#context.store, segment));
+    const rows = await this.#findRows(reader, candidates);
+    const found = rows.filter(({ row }) => !deletions.has(row)).sort((a, b) => a.row - b.row);
+    if (found.length === 0) return;
+    const masked = await this.#merge(reader, found);
+    if (masked.length > 0) this.masked.set(segment.id, Uint32Array.from(masked).sort());
+  }
+
+  async #candidates(reader: SegmentReader): Promise<string[]> {
+    const filter = await reader.idFilter();
+    const hashes = (this.#hashes ??= await this.#hashAll());
+    const candidates: string[] = [];
+    for (const id of this.#states.keys()) {
+      if (filter.mayContain(hashes.get(id)!)) candidates.push(id);
+    }
+    await this.#breatheIfDue();
+    return candidates;
+  }
+
+  async #hashAll(): Promise<ReadonlyMap<string, IdHash>> {
+    const hashes = new Map<string, IdHash>();
+    for (const id of this.#states.keys()) {
+      hashes.set(id, hashId(id));
+      if (hashes.size % ITEMS_PER_LOOK === 0) await this.#breatheIfDue();
+    }
+    return hashes;
+  }
+
+  async #findRows(reader: SegmentReader, ids: readonly string[]): Promise<Found[]> {
+    const found: Found[] = [];
+    if (ids.length <= COLD_LOOKUPS_MAX) {
+      for (const id of ids) {
+        const row = await reader.findCold(id, this.#hashes?.get(id));
+        if (row >= 0) found.push({ id, row });
+      }
+      return found;
+    }
+    const [index, column] = await Promise.all([reader.idIndex(), reader.ids()]);
+    for (const [i, id] of ids.entries()) {
+      const row = index.find(id, (candidate) => column.text(candidate), this.#hashes?.get(id));
+      if (row >= 0) found.push({ id, row });
+      if (i % ITEMS_PER_LOOK === 0) await this.#breatheIfDue();
+    }
+    return found;
+  }
+
+  /** Rows to mask. Those whose values matter are read last, all columns at once. */
+  async #merge(reader: SegmentReader, found: readonly Found[]): Promise<number[]> {
+    const versions = await versionsOf(reader, found);
+    const residual = await reader.residual();
+    const masked: number[] = [];
+    const patched: Found[] = [];
+    for (const one of found) {
+      const state = this.#states.get(one.id)!;
+      const operations = residual.get(one.row);
+      const isLive = one.row < reader.meta.liveRows;
+      const version = versions(one.row);
+      if (operations !== undefined) {
+        this.#replace(one, stateOfResidual(operations), masked);
+      } else if (state.base !== undefined && state.base.version > version) {
+        masked.push(one.row);
+      } else if (!state.patches.some((patch) => patch.version > version)) {
+        // All of it is older than the row: what arrives late is itself masked.
+        this.#states.delete(one.id);
+      } else if (isLive) patched.push(one);
+      else this.#replace(one, stateOf({ kind: "delete", id: one.id, version }), masked);
+    }
+    for (const { one, put } of await this.#readPuts(reader, patched, versions)) {
+      this.#replace(one, stateOf(put), masked);
+    }
+    return masked;
+  }
+
+  #replace({ id, row }: Found, before: RecordState, masked: number[]): void {
+    const merged = mergeStates(before, this.#states.get(id)!);
+    const isSame =
+      merged.base?.version === before.base?.version &&
+      operationCount(merged) === operationCount(before);
+    if (isSame) {
+      this.#states.delete(id);
+      return;
+    }
+    this.#states.set(id, merged);
+    masked.push(row);
+  }
+
+  async #readPuts(
+    reader: SegmentReader,
+    found: readonly Found[],
+    versions: (row: number) => Version,
+  ): Promise<{ readonly one: Found; readonly put: Operation }[]> {
+    if (found.length === 0) return [];
+    const rows = found.map(({ row }) => row);
+    const metadata = await reader.textsOf("metadata", rows);
+    const content = await reader.textsOf("content", rows);
+    const attributes = await reader.textsOf("attributes", rows);
+    const vectors = await this.#readVectors(reader, rows);
+    return found.map((one, i) => ({
+      one,
+      put: {
+        kind: "put",
+        id: one.id,
+        version: versions(one.row),
+        vector: vectors.get(one.row),
+        content: content[i],
+        metadata: metadata[i],
+        attributes: attributes[i] === "" ? {} : decodeAttributes(attributes[i]!, reader.where),
+      },
+    }));
+  }
+
+  /** `rows` ascend. */
+  async #readVectors(
+    reader: SegmentReader,
+    rows: readonly number[],
+  ): Promise<ReadonlyMap<number, Float32Array>> {
+    const { vectorRows, stride, dimension } = reader.meta;
+    const vectors = new Map<number, Float32Array>();
+    const spanRows = Math.max(1, Math.floor(VECTOR_SPAN_BYTES / (4 * Math.max(stride, 1))));
+    for (let i = 0; i < rows.length; ) {
+      const start = rows[i]!;
+      if (start >= vectorRows) break;
+      let stop = i + 1;
+      const limit = Math.min(vectorRows, start + spanRows);
+      while (stop < rows.length && rows[stop]! < limit) stop++;
+      const bytes = await reader.vectorRows(start, rows[stop - 1]! + 1);
+      for (; i < stop; i++) {
+        const from = (rows[i]! - start) * stride * 4;
+        vectors.set(rows[i]!, new Float32Array(bytes.slice(from, from + 4 * dimension).buffer));
+      }
+      await this.#breatheIfDue();
+    }
+    return vectors;
+  }
+
+  async #breatheIfDue(): Promise<void> {
+    const { pacer } = this.#context;
+    if (pacer.isDue()) await pacer.breathe();
+  }
+}
+
+/** Versions of a few rows by ranged reads, of many by loading the column. */
+async function versionsOf(
+  reader: SegmentReader,
+  found: readonly Found[],
+): Promise<(row: number) => Version> {
+  if (found.length > COLD_LOOKUPS_MAX) {
+    const column = await reader.versions();
+    return (row) => column.version(row);
+  }
+  const columns = new Map<number, VersionColumn>();
+  for (const { row } of found) columns.set(row, await reader.versionRows(row, row + 1));
+  return (row) => columns.get(row)!.version(0);
+}

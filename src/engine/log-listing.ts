@@ -1,0 +1,42 @@
+import type { ObjectStore } from "../storage/object-store.ts";
+import { WAL_PREFIX, parseSlotKey } from "../format/keys.ts";
+import type { LaneId } from "../format/version.ts";
+
+/** One slot as a LIST shows it. */
+export interface ListedSlot {
+  readonly number: number;
+  readonly bytes: number;
+  /** Store time of its writing. */
+  readonly modifiedMs: number;
+}
+
+/** All slots of all lanes at one moment. */
+export interface LogListing {
+  /** Ascending by number; no lane is empty. */
+  readonly lanes: ReadonlyMap<LaneId, readonly ListedSlot[]>;
+  /** Store time of the last page. */
+  readonly storeMs: number;
+  /** Slots of all lanes together. */
+  readonly objectCount: number;
+}
+
+/** One LIST of the log, all its pages, sorted here because no order is promised. */
+export async function listLog(store: ObjectStore, signal?: AbortSignal): Promise<LogListing> {
+  const lanes = new Map<LaneId, ListedSlot[]>();
+  let storeMs = 0;
+  let objectCount = 0;
+  for await (const page of store.list({ prefix: WAL_PREFIX, signal })) {
+    storeMs = page.storeMs;
+    for (const { key, bytesTotal, modifiedMs } of page.objects) {
+      const parsed = parseSlotKey(key);
+      if (parsed === undefined) continue;
+      const { lane, number } = parsed;
+      let slots = lanes.get(lane);
+      if (slots === undefined) lanes.set(lane, (slots = []));
+      slots.push({ number, bytes: bytesTotal, modifiedMs });
+      objectCount++;
+    }
+  }
+  for (const slots of lanes.values()) slots.sort((a, b) => a.number - b.number);
+  return { lanes, storeMs, objectCount };
+}

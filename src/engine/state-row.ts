@@ -1,0 +1,39 @@
+import { assert } from "../base/assert.ts";
+import { encodeAttributes } from "../format/operation-attributes.ts";
+import type { Attributes, Operation } from "../format/operation.ts";
+import type { SegmentRow } from "../format/segment.ts";
+import { mergeStates, stateOf, stateVersion, visibleRecord, type RecordState } from "./record-state.ts";
+
+/** The row that stands for a state. Only what cannot be folded yet keeps its operations. */
+export function rowOfState(id: string, state: RecordState): SegmentRow {
+  const { base, patches } = state;
+  const visible = visibleRecord(state);
+  const isPlain = base !== undefined && patches.length === 0;
+  const operations = base === undefined ? patches : [base, ...patches];
+  return {
+    id,
+    version: visible?.version ?? stateVersion(state),
+    live: visible !== undefined,
+    vector: visible?.vector,
+    content: visible?.content ?? "",
+    metadata: visible?.metadata ?? "",
+    attributes: attributesText(visible?.attributes),
+    residual: isPlain ? undefined : operations,
+  };
+}
+
+/** The state whose row kept its operations. */
+export function stateOfResidual(operations: readonly Operation[]): RecordState {
+  assert(operations.length > 0, "a residual row has operations");
+  return operations.map(stateOf).reduce(mergeStates);
+}
+
+/** How many operations a state is made of. */
+export function operationCount(state: RecordState): number {
+  return state.patches.length + (state.base === undefined ? 0 : 1);
+}
+
+function attributesText(attributes: Attributes | undefined): string {
+  if (attributes === undefined || Object.keys(attributes).length === 0) return "";
+  return encodeAttributes(attributes) ?? "";
+}
