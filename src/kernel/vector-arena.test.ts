@@ -63,7 +63,7 @@ function maskOf(rows: number, keep: (row: number) => boolean): Uint8Array {
 }
 
 describe.each([{ shared: false }, { shared: true }])("shared: $shared", ({ shared }) => {
-  test("every distance is within the stated bound of the oracle, for dimensions 1 to 4096", () => {
+  test("[K1] every distance is within the stated bound of the oracle, for dimensions 1 to 4096", () => {
     const random = seededRandom(1);
     for (const dimension of NEXT_TO_ALL) {
       const vectors = Array.from({ length: 7 }, () => randomVector(random, dimension));
@@ -80,7 +80,7 @@ describe.each([{ shared: false }, { shared: true }])("shared: $shared", ({ share
     }
   });
 
-  test("any finite components stay within the bound, or become the infinity they exceed", () => {
+  test("[K1] any finite components stay within the bound, or become the infinity they exceed", () => {
     const component = fc.float({ noNaN: true, noDefaultInfinity: true });
     const pair = fc.integer({ min: 1, max: 70 }).chain((length) =>
       fc.tuple(
@@ -110,7 +110,7 @@ describe.each([{ shared: false }, { shared: true }])("shared: $shared", ({ share
   });
 
   test.each([1e-45, 1e-40, 1e-38, 1e-37, 1e-30, 1e-20, 1e20, 1e30, 3e38])(
-    "cosine does not care that components are about %d",
+    "[K1] cosine does not care that components are about %d",
     (scale) => {
       const random = seededRandom(7);
       for (const dimension of [3, 100, 4_096]) {
@@ -129,7 +129,7 @@ describe.each([{ shared: false }, { shared: true }])("shared: $shared", ({ share
     },
   );
 
-  test("a row has the same distance, to the bit, in a scan, under a mask and in a list", () => {
+  test("[K2] a row has the same distance, to the bit, in a scan, under a mask and in a list", () => {
     const random = seededRandom(3);
     for (const dimension of [1, 6, 16, 50, 384]) {
       const vectors = Array.from({ length: 99 }, () => randomVector(random, dimension));
@@ -151,7 +151,7 @@ describe.each([{ shared: false }, { shared: true }])("shared: $shared", ({ share
     }
   });
 
-  test("the heap keeps what sorting keeps, whatever the slices, with ties by lower row", () => {
+  test("[K3] the heap keeps what sorting keeps, whatever the slices, with ties by lower row", () => {
     const rows = 200;
     const values = fc.array(fc.integer({ min: 0, max: 12 }), { minLength: rows, maxLength: rows });
     const cuts = fc.array(fc.nat(rows), { maxLength: 6 });
@@ -175,7 +175,7 @@ describe.each([{ shared: false }, { shared: true }])("shared: $shared", ({ share
     );
   });
 
-  test("searches that take turns on one arena find what they find alone", () => {
+  test("[K4] searches that take turns on one arena find what they find alone", () => {
     const random = seededRandom(11);
     const rows = 500;
     const arena = filled(
@@ -199,7 +199,7 @@ describe.each([{ shared: false }, { shared: true }])("shared: $shared", ({ share
     expect(searches.map((search) => search.results())).toEqual(alone);
   });
 
-  test("growth keeps rows, and a search that is under way", () => {
+  test("[K4] growth keeps rows, and a search that is under way", () => {
     const random = seededRandom(5);
     const dimension = 10;
     const arena = new VectorArena({ dimension, rowsMax: 100_000, shared });

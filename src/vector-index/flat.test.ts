@@ -33,7 +33,7 @@ for (const shared of [false, true]) {
   });
 }
 
-test("rows closer together than float32 can tell are ordered as float64 orders them", async () => {
+test("[K5] rows closer together than float32 can tell are ordered as float64 orders them", async () => {
   const dimension = 128;
   await fc.assert(
     fc.asyncProperty(fc.nat(), fc.constantFrom(...METRICS), async (seed, metric) => {
@@ -53,7 +53,7 @@ test("rows closer together than float32 can tell are ordered as float64 orders t
   );
 });
 
-test("squares beyond float32 are told apart", async () => {
+test("[K5] squares beyond float32 are told apart", async () => {
   const random = seededRandom(2);
   const vectors = Array.from({ length: 90 }, () =>
     Float32Array.from({ length: 3 }, () => (random.next() * 2 - 1) * 3e38),
@@ -65,7 +65,7 @@ test("squares beyond float32 are told apart", async () => {
   }
 });
 
-test("magnitudes that float32 cannot square are searched exactly", async () => {
+test("[K5] magnitudes that float32 cannot square are searched exactly", async () => {
   const scales = fc.constantFrom(1e-45, 1e-40, 1e-25, 1e-18, 1, 1e18, 1e25, 3e38);
   const vector = fc
     .tuple(scales, fc.array(fc.integer({ min: -9, max: 9 }), { minLength: 5, maxLength: 5 }))
@@ -86,7 +86,7 @@ test("magnitudes that float32 cannot square are searched exactly", async () => {
   );
 });
 
-test("more neighbours than a heap holds are found too", async () => {
+test("[K5] more neighbours than a heap holds are found too", async () => {
   const rowCount = 70_000;
   const vectors = Array.from({ length: rowCount }, (_, i) => Float32Array.of((i * 7919) % 1_000));
   const options = { metric: "euclidean" as Metric, query: Float32Array.of(500), k: 66_000 };
@@ -174,7 +174,7 @@ function expectTrueNeighbours({ metric, query, base, truth, found }: Judged): vo
 
 const REAL = ["bgelarge-bright", "cohere-wiki1k", "deep1b2k", "dl1920-openai-ada2", "emoji2vec"];
 
-test.each([...REAL, "mnist10k"])("recall on %s is 1", async (name) => {
+test.each([...REAL, "mnist10k"])("[K5] recall on %s is 1", async (name) => {
   const data = readVectorDataset(name);
   if (data === undefined) return;
   const { base, metric, dimension } = data;
@@ -185,7 +185,7 @@ test.each([...REAL, "mnist10k"])("recall on %s is 1", async (name) => {
   }
 });
 
-test("recall on mnist10k is 1 under a filter that leaves out the neighbourhood", async () => {
+test("[K5] recall on mnist10k is 1 under a filter that leaves out the neighbourhood", async () => {
   const data = readVectorDataset("mnist10k");
   if (data === undefined) return;
   const { base, metric, dimension } = data;
