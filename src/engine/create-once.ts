@@ -41,6 +41,8 @@ export async function createOnce(options: CreateOnceOptions): Promise<CreateOutc
       const { storeMs } = await store.put(key, bytes, { condition: { ifAbsent: true } });
       return { kind: "won", direct: true, storeMs };
     } catch (error) {
+      // A store whose word cannot be trusted any more (a failed fsync): looking proves nothing.
+      if (isBrainyError(error, "BRAINY_FENCED")) throw error;
       // Anything that is certain to have changed nothing is the caller's to see, unless an
       // earlier attempt may have succeeded: then only a look can tell.
       const uncertain =

@@ -1,0 +1,496 @@
+import type { Clock } from "../base/clock.ts";
+import { BrainyError, isBrainyError } from "../base/errors.ts";
+import { ulidFactory } from "../base/ids.ts";
+import type { Random } from "../base/random.ts";
+import type { ConfigDocument } from "../format/config.ts";
+import type { Checkpoint } from "../format/checkpoint.ts";
+import type { Manifest } from "../format/manifest.ts";
+import type { Operation } from "../format/operation.ts";
+import type { LaneId, Version } from "../format/version.ts";
+import type { ObjectStore } from "../storage/object-store.ts";
+import type { Executor } from "./compaction.ts";
+import { createCheckpoint, deleteCheckpoint, readCheckpoint } from "./checkpoint.ts";
+import { DEFAULT_COMPACTION, type CompactionOptions } from "./compaction-plan.ts";
+import { Follower } from "./follower.ts";
+import { HybridClock } from "./hybrid-clock.ts";
+import { LazyExecutor } from "./lazy-executor.ts";
+import { LogWriter, type DraftBatch } from "./log-writer.ts";
+import { Maintenance, type MaintenanceEvent } from "./maintenance.ts";
+import { readNewestManifest } from "./manifest-store.ts";
+import {
+  checkSettings,
+  createSettings,
+  fixDimensions,
+  readSettings,
+  type WantedSettings,
+} from "./settings.ts";
+import { View } from "./view.ts";
+
+/** Slots that exist before every writer tries maintenance, `close()` included. */
+const SLOTS_CROWDED = 1_000;
+/** Slots that exist before writes are refused. */
+const SLOTS_MAX = 10_000;
+/** How often a read begins again because a segment was collected under it. */
+const READ_ATTEMPTS_MAX = 4;
+
+export interface DatabaseOptions {
+  readonly store: ObjectStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Made on the first job. */
+  readonly executor: () => Promise<Executor>;
+  readonly readOnly: boolean;
+  readonly wanted: WantedSettings;
+  /** Shows the state that this checkpoint names; needs `readOnly`. */
+  readonly checkpoint?: string | undefined;
+  /** `false`: this process never maintains by itself. */
+  readonly compaction: Omit<CompactionOptions, "partitionCount"> | false;
+  readonly indexing: IndexingOptions;
+  readonly limits: DatabaseLimits;
+  readonly onEvent?: ((event: DatabaseEvent) => void) | undefined;
+}
+
+export interface IndexingOptions {
+  /** `false`: a write that makes indexing due is acknowledged when that is done. */
+  readonly async: boolean;
+  /** `false`: indexing is due after every slot, not when enough has gathered. */
+  readonly batchIndexUpdates: boolean;
+}
+
+export interface DatabaseLimits {
+  /** Largest allowed distance between this machine's clock and the store's. Default 5,000 ms. */
+  readonly maxClockSkewMs: number;
+  readonly slotOperationsMax: number;
+  readonly slotBytesMax: number;
+  /** Bytes of tail in memory above which writes wait for compaction. */
+  readonly tailBytesMax: number;
+}
+
+export const DEFAULT_LIMITS: DatabaseLimits = {
+  maxClockSkewMs: 5_000,
+  slotOperationsMax: 1_000,
+  slotBytesMax: 4 * 2 ** 20,
+  tailBytesMax: 512 * 2 ** 20,
+};
+
+export type DatabaseEvent =
+  | MaintenanceEvent
+  | { readonly type: "index_updated"; readonly manifest: number; readonly segments: number };
+
+export interface DatabaseStats {
+  readonly records: number;
+  readonly segments: number;
+  readonly segmentBytes: number;
+  readonly tailOperations: number;
+  readonly tailBytes: number;
+  /** Slots that no segment covers yet. */
+  readonly slots: number;
+  /** By this process. */
+  readonly slotsWritten: number;
+  readonly bytesWritten: number;
+  readonly manifest: number;
+  /** Operations ignored because they appeared at or below the floor. */
+  readonly junkOperations: number;
+  /** Why the last background maintenance failed; `undefined` when it did not. */
+  readonly maintenanceError: unknown;
+}
+
+/** How fresh a read has to be. */
+export type Freshness =
+  /** What is here. */
+  | { readonly level: "eventual" }
+  /** Not older than this. */
+  | { readonly level: "bounded"; readonly maxStalenessMs: number }
+  /** Everything acknowledged anywhere before the read began. */
+  | { readonly level: "strong" };
+
+/**
+ * The engine: log, tail, segments and their maintenance over one store. It takes clock,
+ * randomness, store and executor as parameters and touches nothing else, so that a simulation
+ * runs this very code.
+ */
+export class Database implements AsyncDisposable {
+  readonly #options: DatabaseOptions;
+  readonly #hybridClock: HybridClock;
+  readonly #newUlid: () => string;
+  readonly incarnation: string;
+  #wanted: WantedSettings;
+  #config: ConfigDocument | undefined;
+  #follower: Follower | undefined;
+  #writer: LogWriter | undefined;
+  #maintenance: Maintenance | undefined;
+  readonly #executor: LazyExecutor;
+  #preparing: Promise<void> = Promise.resolve();
+  #upkeep: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+  #upkeepError: unknown;
+
+  private constructor(options: DatabaseOptions) {
+    this.#options = options;
+    this.#wanted = options.wanted;
+    this.#hybridClock = new HybridClock({
+      clock: options.clock,
+      skewMsMax: options.limits.maxClockSkewMs,
+    });
+    this.#newUlid = ulidFactory(options.clock, options.random);
+    this.#executor = new LazyExecutor(options.executor);
+    this.incarnation = this.#newUlid();
+  }
+
+  /** Reads what is there; an empty store stays empty until the first write. */
+  static async open(options: DatabaseOptions): Promise<Database> {
+    const database = new Database(options);
+    const config = await readSettings(options.store);
+    if (config !== undefined) {
+      checkSettings(config, options.wanted);
+      database.#use(config);
+      if (options.checkpoint === undefined) await database.#follower!.catchUp();
+    }
+    if (options.checkpoint !== undefined) await database.#pin(options.checkpoint);
+    return database;
+  }
+
+  async #pin(name: string): Promise<void> {
+    const checkpoint = await readCheckpoint(this.#options.store, name);
+    if (checkpoint === undefined || this.#follower === undefined) {
+      throw new BrainyError("BRAINY_NOT_FOUND", `there is no checkpoint named ${name}`);
+    }
+    await this.#follower.pin(checkpoint);
+  }
+
+  /** Names the embedding model, once a text is embedded: fixed with the database. */
+  wantEmbedding(model: string): void {
+    if (this.#config !== undefined) checkSettings(this.#config, { embeddingModel: model });
+    this.#wanted = { ...this.#wanted, embeddingModel: model };
+  }
+
+  /**
+   * Pins the present state, this process's acknowledged writes included. An existing name is
+   * `BRAINY_CONFLICT`. Without `expiresInMs` it stays until it is deleted.
+   */
+  async checkpoint(name: string, expiresInMs?: number): Promise<Checkpoint> {
+    this.#assertWritable();
+    if (this.#config === undefined) await this.#prepareToWrite(undefined);
+    await this.flush();
+    // A checkpoint is of a manifest, so the first one is made now if need be.
+    if (this.#follower!.view.manifest.number === 0) await this.compact({ force: "flush" });
+    const { store, clock, random } = this.#options;
+    const { databaseId } = this.#config!.settings;
+    return createCheckpoint({ store, clock, random, databaseId, name, expiresInMs });
+  }
+
+  deleteCheckpoint(name: string): Promise<void> {
+    return deleteCheckpoint(this.#options.store, name);
+  }
+
+  /** `undefined` while the store is empty. */
+  get config(): ConfigDocument | undefined {
+    return this.#config;
+  }
+
+  get dimensions(): number | undefined {
+    return this.#config?.settings.dimensions ?? this.#wanted.dimensions;
+  }
+
+  get metric(): "cosine" | "euclidean" | "dot" {
+    return this.#config?.settings.distanceMetric ?? this.#wanted.metric ?? "cosine";
+  }
+
+  /** `undefined` while the store is empty. */
+  get view(): View | undefined {
+    return this.#follower?.view;
+  }
+
+  get stalenessMs(): number {
+    return this.#follower?.stalenessMs ?? 0;
+  }
+
+  get newUlid(): () => string {
+    return this.#newUlid;
+  }
+
+  /** Figures for metrics and health. */
+  stats(): DatabaseStats {
+    const view = this.#follower?.view;
+    const segments = view?.manifest.segments ?? [];
+    return {
+      records: view?.recordCount ?? 0,
+      segments: segments.length,
+      segmentBytes: segments.reduce((sum, { bytes }) => sum + bytes, 0),
+      tailOperations: view?.tailOperations ?? 0,
+      tailBytes: view?.tailBytes ?? 0,
+      slots: this.#follower?.uncoveredSlots ?? 0,
+      slotsWritten: this.#writer?.slotsWritten ?? 0,
+      bytesWritten: this.#writer?.bytesWritten ?? 0,
+      manifest: view?.manifest.number ?? 0,
+      junkOperations: this.#follower?.junkCount ?? 0,
+      maintenanceError: this.#upkeepError,
+    };
+  }
+
+  /**
+   * Resolves with the operations' versions once they are durable and visible here. All drafts of
+   * one batch are in one slot: all of them or none.
+   */
+  async write(batch: DraftBatch): Promise<readonly Version[]> {
+    this.#assertWritable();
+    const vector = batch.drafts.find((draft) => draft.vector !== undefined)?.vector;
+    const isReady =
+      this.#writer !== undefined &&
+      (vector === undefined || this.#config?.settings.dimensions !== undefined);
+    if (!isReady) await this.#prepareToWrite(vector?.length);
+    const view = this.#follower!.view;
+    if (view.tailBytes > this.#options.limits.tailBytesMax) await this.#makeRoom();
+    if (this.stats().slots > SLOTS_MAX) await this.#refuseCrowd();
+    const versions = await this.#writer!.append(batch);
+    if (!this.#options.indexing.async) await this.#upkeep;
+    return versions;
+  }
+
+  /** Runs `read` on a view that is fresh enough, again when a segment was collected under it. */
+  async read<T>(freshness: Freshness, read: (view: View) => Promise<T>): Promise<T> {
+    this.#assertOpen();
+    const follower = await this.#followerOrNone();
+    if (follower === undefined) return read(View.empty());
+    if (freshness.level === "strong") await follower.catchUp();
+    if (freshness.level === "bounded" && follower.stalenessMs > freshness.maxStalenessMs) {
+      await follower.catchUp();
+    }
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await read(follower.view);
+      } catch (error) {
+        if (!isBrainyError(error, "BRAINY_NOT_FOUND") || attempt >= READ_ATTEMPTS_MAX) throw error;
+        await follower.catchUp();
+      }
+    }
+  }
+
+  /** Looks for what other processes wrote. */
+  async catchUp(): Promise<void> {
+    await (await this.#followerOrNone())?.catchUp();
+  }
+
+  /** Resolves when everything written so far is durable. */
+  async flush(): Promise<void> {
+    this.#assertOpen();
+    await this.#writer?.flush();
+  }
+
+  /** Folds the whole log into segments, and all segments into as few as limits allow. */
+  async compact(options: {
+    readonly signal?: AbortSignal | undefined;
+    readonly force?: "flush" | "compact" | undefined;
+  } = {}): Promise<void> {
+    this.#assertWritable();
+    if (this.#config === undefined) return;
+    await this.flush();
+    await this.#upkeep;
+    const maintenance = this.#maintenanceFor(this.#config);
+    await maintenance.run({ takeOver: true, force: options.force ?? "compact", signal: options.signal });
+  }
+
+  /** Waits for background maintenance that is running now. */
+  async settled(): Promise<void> {
+    await this.#upkeep;
+  }
+
+  /** Flushes, seals the own lane and stops. Idempotent; never deletes anything. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    try {
+      await this.#preparing.catch(() => {});
+      await this.#writer?.flush();
+      await this.#upkeep;
+      const isCrowded = this.stats().slots > SLOTS_CROWDED;
+      if (isCrowded && this.#options.compaction !== false && this.#writer !== undefined) {
+        await this.#maintenanceFor(this.#config!).run({ takeOver: true, force: "flush" });
+      }
+      await this.#writer?.close();
+    } finally {
+      await this.#executor[Symbol.asyncDispose]();
+    }
+  }
+
+  #use(config: ConfigDocument): void {
+    this.#config = config;
+    const { databaseId } = config.settings;
+    this.#follower ??= new Follower({
+      store: this.#options.store,
+      clock: this.#options.clock,
+      hybridClock: this.#hybridClock,
+      databaseId,
+      dimensions: () => this.#dimensionsForTail(),
+      onAdopted: (manifest) => {
+        this.#emit({
+          type: "index_updated",
+          manifest: manifest.number,
+          segments: manifest.segments.length,
+        });
+      },
+    });
+  }
+
+  /** Vectors of other processes may arrive before this one has read what they fixed. */
+  #dimensionsForTail(): number {
+    const known = this.dimensions ?? this.#follower?.view.manifest.dimensions;
+    if (known !== undefined) return known;
+    throw new BrainyError("BRAINY_CORRUPT", "the log holds vectors, but the settings no dimensions");
+  }
+
+  /** Another process may have created the database since this one looked. */
+  async #followerOrNone(): Promise<Follower | undefined> {
+    if (this.#config?.settings.dimensions === undefined) {
+      const config = await readSettings(this.#options.store);
+      if (config !== undefined) {
+        checkSettings(config, this.#wanted);
+        this.#use(config);
+      }
+    }
+    return this.#follower;
+  }
+
+  /** One at a time: settings first, then a writer, then dimensions; each at most once. */
+  #prepareToWrite(dimensions: number | undefined): Promise<void> {
+    const prepared = this.#preparing.catch(() => {}).then(() => this.#prepare(dimensions));
+    this.#preparing = prepared;
+    return prepared;
+  }
+
+  async #prepare(dimensions: number | undefined): Promise<void> {
+    const { store, clock, random } = this.#options;
+    if (this.#config === undefined) {
+      const asked = { ...this.#wanted, dimensions: this.#wanted.dimensions ?? dimensions };
+      this.#use(await createSettings({ store, clock, random, wanted: asked }));
+    }
+    if (dimensions !== undefined && this.#config!.settings.dimensions === undefined) {
+      this.#use(await fixDimensions({ store, clock, random, dimensions }));
+    }
+    checkSettings(this.#config!, { dimensions });
+    this.#writer ??= this.#openWriter(this.#config!);
+  }
+
+  #openWriter(config: ConfigDocument): LogWriter {
+    const { store, clock, random, limits } = this.#options;
+    return new LogWriter({
+      store,
+      clock,
+      random,
+      hybridClock: this.#hybridClock,
+      databaseId: config.settings.databaseId,
+      incarnation: this.incarnation,
+      newUlid: this.#newUlid,
+      slotOperationsMax: limits.slotOperationsMax,
+      slotBytesMax: limits.slotBytesMax,
+      host: {
+        catchUp: () => this.#follower!.catchUp(),
+        newestManifest: () => readNewestManifest(store),
+        committed: (lane, number, operations) => this.#committed(lane, number, operations),
+      },
+    });
+  }
+
+  #committed(lane: LaneId, number: number, operations: readonly Operation[]): void {
+    this.#follower!.apply(operations);
+    this.#follower!.advance(lane, number);
+    this.#maintainWhenDue();
+  }
+
+  #maintainWhenDue(): void {
+    const { compaction, indexing } = this.#options;
+    if (compaction === false || this.#upkeep !== undefined || this.#closing !== undefined) return;
+    const { tailBytes, tailOperations } = this.#follower!.view;
+    const isDue =
+      !indexing.batchIndexUpdates ||
+      tailBytes >= compaction.flushBytes ||
+      tailOperations >= compaction.flushOperations ||
+      this.stats().slots >= compaction.flushSlots;
+    if (isDue) this.#startUpkeep();
+  }
+
+  /** In the background. An error is kept for health and tried again when the tail has grown. */
+  #startUpkeep(): Promise<void> {
+    if (this.#upkeep !== undefined) return this.#upkeep;
+    const upkeep = this.#maintenanceFor(this.#config!)
+      .run({
+        takeOver: this.stats().slots > SLOTS_CROWDED,
+        force: this.#options.indexing.batchIndexUpdates ? undefined : "flush",
+      })
+      .then(
+        () => {
+          this.#upkeepError = undefined;
+        },
+        (error: unknown) => {
+          this.#upkeepError = error;
+        },
+      )
+      .finally(() => {
+        this.#upkeep = undefined;
+      });
+    this.#upkeep = upkeep;
+    return upkeep;
+  }
+
+  /** Backpressure: the tail is in memory, so it may not outgrow the compactor without end. */
+  async #makeRoom(): Promise<void> {
+    if (this.#options.compaction === false) return;
+    await this.#startUpkeep();
+  }
+
+  async #refuseCrowd(): Promise<void> {
+    await this.#follower!.catchUp();
+    if (this.#follower!.uncoveredSlots <= SLOTS_MAX) return;
+    throw new BrainyError(
+      "BRAINY_LIMIT",
+      `${this.#follower!.uncoveredSlots} slots are waiting to be compacted, at most ${SLOTS_MAX} may: ` +
+        "call compact(), or let a process with compaction enabled run",
+    );
+  }
+
+  #maintenanceFor(config: ConfigDocument): Maintenance {
+    const { store, clock, random, compaction } = this.#options;
+    const { databaseId, partitionCount } = config.settings;
+    this.#maintenance ??= new Maintenance({
+      store,
+      clock,
+      random,
+      incarnation: this.incarnation,
+      databaseId,
+      executor: this.#executor,
+      compaction: { ...(compaction === false ? DEFAULT_COMPACTION : compaction), partitionCount },
+      host: {
+        adopt: (manifest: Manifest) => this.#follower!.adopt(manifest),
+        partitionCount,
+        dimensions: () => this.dimensions,
+        log: (event) => this.#emit(event),
+        tailOperations: () => this.#follower!.view.tailOperations,
+      },
+    });
+    return this.#maintenance;
+  }
+
+  #emit(event: DatabaseEvent): void {
+    this.#options.onEvent?.(event);
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== undefined) {
+      throw new BrainyError("BRAINY_CLOSED", "the database was closed; make a new Brainy");
+    }
+  }
+
+  #assertWritable(): void {
+    this.#assertOpen();
+    if (this.#options.readOnly) {
+      throw new BrainyError("BRAINY_UNSUPPORTED", "this instance is read-only");
+    }
+  }
+}

@@ -1,0 +1,249 @@
+import type { Clock } from "../base/clock.ts";
+import { BrainyError, isBrainyError } from "../base/errors.ts";
+import type { Checkpoint } from "../format/checkpoint.ts";
+import type { Manifest, SegmentEntry } from "../format/manifest.ts";
+import type { LaneId } from "../format/version.ts";
+import type { Operation } from "../format/operation.ts";
+import type { ObjectStore } from "../storage/object-store.ts";
+import { bitmapBytes, setBit } from "./bitmap.ts";
+import { loadDeletions } from "./deletion-store.ts";
+import type { HybridClock } from "./hybrid-clock.ts";
+import { isJunk } from "./lane-ledger.ts";
+import { LoadedSegment } from "./loaded-segment.ts";
+import { listLog, type LogListing } from "./log-listing.ts";
+import { readSlots } from "./log-reader.ts";
+import { listManifests, readManifest } from "./manifest-store.ts";
+import { View, manifestCovers, tailOperationsOf } from "./view.ts";
+
+/** How often a catch-up begins again because what it listed was collected meanwhile. */
+const ATTEMPTS_MAX = 16;
+/** Tail records carried into a new view between two breaths. */
+const RECORDS_PER_BREATH = 500;
+
+export interface FollowerOptions {
+  readonly store: ObjectStore;
+  readonly clock: Clock;
+  readonly hybridClock: HybridClock;
+  readonly databaseId: string;
+  readonly dimensions: () => number;
+  /** Called after another manifest became the one that reads use. */
+  readonly onAdopted: (manifest: Manifest) => void;
+}
+
+/**
+ * Keeps a view of the database up to date with the store.
+ *
+ *   catch up:  LIST log ─► newer manifest? ─yes─► adopt, begin again
+ *                              │ no
+ *                              └─► read the new slots, apply
+ *
+ * The log is looked at first and the manifest after it: slots that had been collected before the
+ * LIST leave no gap to notice, so only a manifest check made *after* proves that nothing is
+ * missing. Spec: docs/specs/reading.md.
+ */
+export class Follower {
+  readonly #options: FollowerOptions;
+  #view: View;
+  /** The view in the making while a manifest is adopted: operations are applied to both. */
+  #pending: View | undefined;
+  #isPinned = false;
+  #adoption: Promise<unknown> = Promise.resolve();
+  #running: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
+  /** Monotonic and wall time at the start of the last complete catch-up. */
+  #caughtUp: { readonly monotonicMs: number; readonly wallMs: number } | undefined;
+  /** Operations at or below the floor that nothing covers: ignored. */
+  junkCount = 0;
+
+  constructor(options: FollowerOptions) {
+    this.#options = options;
+    this.#view = View.empty(options);
+  }
+
+  get view(): View {
+    return this.#view;
+  }
+
+  /** Slots known here that segments of the adopted manifest do not cover. */
+  get uncoveredSlots(): number {
+    const { manifest, positions } = this.#view;
+    const cursors = new Map(manifest.lanes.map(({ lane, cursor }) => [lane, cursor]));
+    let count = 0;
+    for (const [lane, position] of positions) count += position - (cursors.get(lane) ?? -1);
+    return count;
+  }
+
+  /** Age of what reads see, by the larger of wall and monotonic time. */
+  get stalenessMs(): number {
+    if (this.#caughtUp === undefined) return Number.POSITIVE_INFINITY;
+    const { clock } = this.#options;
+    const monotonicMs = clock.monotonicMs() - this.#caughtUp.monotonicMs;
+    return Math.max(monotonicMs, clock.nowMs() - this.#caughtUp.wallMs);
+  }
+
+  /**
+   * Resolves once everything acknowledged before the call is here. Calls share: one catch-up may
+   * be running, and all that arrive meanwhile wait for the one after it.
+   */
+  catchUp(): Promise<void> {
+    if (this.#isPinned) return Promise.resolve();
+    if (this.#running === undefined) return this.#start();
+    this.#next ??= this.#running.catch(() => {}).then(() => this.#start());
+    return this.#next;
+  }
+
+  #start(): Promise<void> {
+    this.#next = undefined;
+    this.#running = this.#catchUp().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  /** Shows the state that a checkpoint names, and never anything newer. */
+  async pin({ name, manifest, tail }: Checkpoint): Promise<void> {
+    this.#isPinned = true;
+    await this.adopt(manifest);
+    for (const { lane, from, to } of tail) {
+      if (await this.#readLane(lane, from, to)) continue;
+      throw new BrainyError("BRAINY_CORRUPT", `checkpoint ${name}: a slot of ${lane} is missing`);
+    }
+  }
+
+  /** Makes operations of a committed slot visible. Idempotent, in any order. */
+  apply(operations: readonly Operation[]): void {
+    for (const operation of operations) {
+      this.#options.hybridClock.observe(operation.version);
+      this.#view.apply(operation);
+      this.#pending?.apply(operation);
+    }
+  }
+
+  /** Operations of `lane` up to slot `number` have been applied. */
+  advance(lane: LaneId, number: number): void {
+    for (const view of [this.#view, this.#pending]) {
+      if (view !== undefined && number > (view.positions.get(lane) ?? -1)) {
+        view.positions.set(lane, number);
+      }
+    }
+  }
+
+  /** Makes reads use a newer manifest, in one step, once its segments are open. */
+  adopt(manifest: Manifest): Promise<void> {
+    const adoption = this.#adoption.then(() => this.#adopt(manifest));
+    this.#adoption = adoption.catch(() => {});
+    return adoption;
+  }
+
+  async #catchUp(): Promise<void> {
+    const { store, clock, hybridClock } = this.#options;
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+      const started = { monotonicMs: clock.monotonicMs(), wallMs: clock.nowMs() };
+      const log = await listLog(store);
+      hybridClock.observeStore(log.storeMs);
+      const number = (await listManifests(store)).at(-1) ?? 0;
+      if (number > this.#view.manifest.number) {
+        await this.#tryAdopt(number);
+        continue;
+      }
+      if (!(await this.#readLog(log))) continue;
+      this.#caughtUp = started;
+      return;
+    }
+    throw new BrainyError(
+      "BRAINY_UNAVAILABLE",
+      `${store.name}: no consistent state in ${ATTEMPTS_MAX} attempts; ` +
+        "if this persists a slot is missing: run verify",
+    );
+  }
+
+  async #tryAdopt(number: number): Promise<void> {
+    const manifest = await readManifest(this.#options.store, number);
+    if (manifest === undefined) return;
+    try {
+      await this.adopt(manifest);
+    } catch (error) {
+      // A segment may be collected while it is opened, once a newer manifest replaced it.
+      const newest = (await listManifests(this.#options.store)).at(-1) ?? 0;
+      if (!isBrainyError(error, "BRAINY_NOT_FOUND") || newest === number) throw error;
+    }
+  }
+
+  /** `false`: a slot is not there, so the listing was too old: begin again. */
+  async #readLog(log: LogListing): Promise<boolean> {
+    for (const [lane, slots] of log.lanes) {
+      const position = this.#view.positions.get(lane);
+      // Unknown to the manifest and without a beginning: what a retired lane left behind.
+      if (position === undefined && isJunk(slots)) continue;
+      const from = (position ?? -1) + 1;
+      const to = slots.at(-1)!.number + 1;
+      if (from < to && !(await this.#readLane(lane, from, to))) return false;
+    }
+    return true;
+  }
+
+  async #readLane(lane: LaneId, from: number, to: number): Promise<boolean> {
+    const slots = readSlots({ ...this.#options, lane, from, to });
+    for (;;) {
+      const { value, done } = await slots.next();
+      if (done === true) return value;
+      const { manifest } = this.#view;
+      const isListed = manifest.lanes.some((entry) => entry.lane === lane);
+      this.#options.hybridClock.observe(value.version);
+      for (const operation of value.operations) {
+        if (!isListed && operation.version <= manifest.floor) this.junkCount++;
+        else this.apply([operation]);
+      }
+      this.advance(lane, value.number);
+    }
+  }
+
+  async #adopt(manifest: Manifest): Promise<void> {
+    const { clock, databaseId, hybridClock, dimensions, onAdopted } = this.#options;
+    if (manifest.number <= this.#view.manifest.number) return;
+    if (manifest.databaseId !== databaseId) {
+      throw new BrainyError(
+        "BRAINY_FENCED",
+        `manifest ${manifest.number} belongs to database ${manifest.databaseId}`,
+      );
+    }
+    hybridClock.observe(manifest.maxVersion);
+    for (const { lastVersion } of manifest.lanes) hybridClock.observe(lastVersion);
+    const known = this.#view.loadedSegments;
+    const segments = [];
+    for (const entry of manifest.segments) {
+      const loaded = known.get(entry.id) ?? (await this.#load(entry));
+      segments.push({ loaded, deleted: await this.#loadDeletions(entry) });
+    }
+    const pending = new View({ manifest, segments, dimensions });
+    this.#pending = pending;
+    try {
+      let count = 0;
+      for (const record of this.#view.tailRecords) {
+        for (const operation of tailOperationsOf(record)) {
+          if (!manifestCovers(manifest, operation.version)) pending.apply(operation);
+        }
+        if (++count % RECORDS_PER_BREATH === 0) await clock.breathe();
+      }
+      for (const [lane, number] of this.#view.positions) {
+        if (number > (pending.positions.get(lane) ?? -1)) pending.positions.set(lane, number);
+      }
+      this.#view = pending;
+    } finally {
+      this.#pending = undefined;
+    }
+    onAdopted(manifest);
+  }
+
+  #load(entry: SegmentEntry): Promise<LoadedSegment> {
+    return LoadedSegment.load({ ...this.#options, entry });
+  }
+
+  async #loadDeletions(entry: SegmentEntry): Promise<Uint8Array | undefined> {
+    if (entry.deletions === undefined) return undefined;
+    const rows = await loadDeletions(this.#options.store, entry);
+    const bitmap = new Uint8Array(bitmapBytes(entry.rows));
+    for (const row of rows) setBit(bitmap, row);
+    return bitmap;
+  }
+}

@@ -1,0 +1,234 @@
+import type { Clock } from "../base/clock.ts";
+import { BrainyError } from "../base/errors.ts";
+import type { BlobColumn } from "../format/blob-column.ts";
+import type { SegmentEntry } from "../format/manifest.ts";
+import type { Attributes, Operation } from "../format/operation.ts";
+import type { IdIndex } from "../format/id-index.ts";
+import { SegmentReader } from "../format/segment-reader.ts";
+import type { VersionColumn } from "../format/version-column.ts";
+import type { Version } from "../format/version.ts";
+import { VectorArena } from "../kernel/vector-arena.ts";
+import type { ObjectStore } from "../storage/object-store.ts";
+import { bitmapBytes, setBit } from "./bitmap.ts";
+import type { CompiledFilter } from "./filter.ts";
+import { mergeStates, stateOf, type RecordState, type VisibleRecord } from "./record-state.ts";
+import { sortById } from "./sort-by-id.ts";
+import { storeRange } from "./store-range.ts";
+
+/** Filters whose answers a segment remembers. One answer is a bit a row. */
+const FILTERS_REMEMBERED = 16;
+/** Rows evaluated between two breaths: about 2 ms of parsing and matching. */
+const ROWS_PER_BREATH = 2_000;
+const NO_ATTRIBUTES: Attributes = {};
+
+/**
+ * A segment opened for search: its vectors in kernel memory, its columns in ordinary memory,
+ * `data` and `text` left in the store. Immutable: which rows count is the view's business.
+ */
+export class LoadedSegment {
+  readonly entry: SegmentEntry;
+  readonly #reader: SegmentReader;
+  /** `undefined` when no row has a vector. */
+  readonly arena: VectorArena | undefined;
+  /** Rows that are neither tombstones nor orphans. */
+  readonly liveRows: Uint8Array;
+  /** Rows with an expiry, and when. */
+  readonly expiring: ReadonlyMap<number, number>;
+  readonly #columns: Columns;
+  readonly #filterAnswers = new Map<string, Uint8Array>();
+  #idOrder: Promise<Uint32Array> | undefined;
+
+  private constructor(options: {
+    readonly entry: SegmentEntry;
+    readonly reader: SegmentReader;
+    readonly arena: VectorArena | undefined;
+    readonly columns: Columns;
+    readonly liveRows: Uint8Array;
+    readonly expiring: ReadonlyMap<number, number>;
+  }) {
+    this.entry = options.entry;
+    this.#reader = options.reader;
+    this.arena = options.arena;
+    this.#columns = options.columns;
+    this.liveRows = options.liveRows;
+    this.expiring = options.expiring;
+  }
+
+  /** Rejects with `BRAINY_NOT_FOUND` when the object has been collected. */
+  static async load(options: {
+    readonly store: ObjectStore;
+    readonly clock: Clock;
+    readonly entry: SegmentEntry;
+    readonly databaseId: string;
+  }): Promise<LoadedSegment> {
+    const { store, clock, entry, databaseId } = options;
+    const reader = await SegmentReader.open(storeRange(store, entry), entry.key);
+    const { meta } = reader;
+    if (meta.databaseId !== databaseId) {
+      throw new BrainyError("BRAINY_FENCED", `${entry.key} belongs to database ${meta.databaseId}`);
+    }
+    let arena: VectorArena | undefined;
+    if (meta.vectorRows > 0) {
+      const { dimension, vectorRows } = meta;
+      const created = new VectorArena({ dimension, rowsMax: vectorRows, rows: vectorRows });
+      await reader.loadVectors(
+        (start, end) => created.rowBytes(start, end),
+        () => clock.breathe(),
+      );
+      for (let start = 0; start < vectorRows; start += ROWS_PER_BREATH) {
+        created.finishRows(start, Math.min(vectorRows, start + ROWS_PER_BREATH));
+        await clock.breathe();
+      }
+      arena = created;
+    }
+    const columns = await loadColumns(reader);
+    const liveRows = new Uint8Array(bitmapBytes(meta.rows));
+    columns.kinds.forEach((kind, row) => {
+      if (kind === 1) setBit(liveRows, row);
+    });
+    const expiring = findExpiring(columns.attributes);
+    return new LoadedSegment({ entry, reader, arena, columns, liveRows, expiring });
+  }
+
+  get rows(): number {
+    return this.entry.rows;
+  }
+
+  idOf(row: number): string {
+    return this.#columns.ids.text(row);
+  }
+
+  versionOf(row: number): Version {
+    return this.#columns.versions.version(row);
+  }
+
+  metadataOf(row: number): string {
+    return this.#columns.metadata.text(row);
+  }
+
+  attributesOf(row: number): Attributes {
+    const text = this.#columns.attributes.text(row);
+    return text === "" ? NO_ATTRIBUTES : (JSON.parse(text) as Attributes);
+  }
+
+  /** A copy; `undefined` for rows without one. */
+  vectorOf(row: number): Float32Array | undefined {
+    if (this.arena === undefined || row >= this.#reader.meta.vectorRows) return undefined;
+    return this.arena.copy(row);
+  }
+
+  /** Row of an id, masked or not; -1 when this segment has none. */
+  find(id: string): number {
+    return this.#columns.idIndex.find(id, (row) => this.#columns.ids.text(row));
+  }
+
+  /** Newest version of a row's operations: what a tail operation has to beat. */
+  newestVersion(row: number): Version {
+    return this.#columns.residual.get(row)?.at(-1)?.version ?? this.versionOf(row);
+  }
+
+  /** The operations a row stands for. Content of a plain row stays in the store. */
+  stateOf(row: number): RecordState {
+    const residual = this.#columns.residual.get(row);
+    if (residual !== undefined) return residual.map(stateOf).reduce(mergeStates);
+    const id = this.idOf(row);
+    const version = this.versionOf(row);
+    if (this.#columns.kinds[row] !== 1) return stateOf({ kind: "delete", id, version });
+    return stateOf({
+      kind: "put",
+      id,
+      version,
+      vector: this.vectorOf(row),
+      content: undefined,
+      metadata: this.metadataOf(row),
+      attributes: this.attributesOf(row),
+    });
+  }
+
+  /** What a reader sees of a live row; content stays in the store. */
+  visible(row: number): VisibleRecord {
+    return {
+      id: this.idOf(row),
+      version: this.versionOf(row),
+      vector: undefined,
+      content: undefined,
+      metadata: this.metadataOf(row),
+      attributes: this.attributesOf(row),
+    };
+  }
+
+  /** JSON text of `{ data?, text? }` for each row, by ranged reads. */
+  contentOf(rows: readonly number[]): Promise<readonly string[]> {
+    return this.#reader.contentOf(rows);
+  }
+
+  /** Live rows that match, by the filter's canonical text; remembered, since rows never change. */
+  async matching(filter: CompiledFilter, clock: Clock): Promise<Uint8Array> {
+    const known = this.#filterAnswers.get(filter.key);
+    if (known !== undefined) {
+      this.#filterAnswers.delete(filter.key);
+      this.#filterAnswers.set(filter.key, known);
+      return known;
+    }
+    const answer = new Uint8Array(this.liveRows.byteLength);
+    for (let row = 0; row < this.rows; row++) {
+      if (row % ROWS_PER_BREATH === ROWS_PER_BREATH - 1) await clock.breathe();
+      if (this.#columns.kinds[row] === 1 && matches(filter, this.visible(row))) setBit(answer, row);
+    }
+    const [oldest] = this.#filterAnswers.keys();
+    if (this.#filterAnswers.size >= FILTERS_REMEMBERED) this.#filterAnswers.delete(oldest!);
+    this.#filterAnswers.set(filter.key, answer);
+    return answer;
+  }
+
+  /** Row numbers in order of their ids; made on first use. */
+  idOrder(clock: Clock): Promise<Uint32Array> {
+    this.#idOrder ??= sortById(this.rows, (row) => this.idOf(row), clock);
+    return this.#idOrder;
+  }
+}
+
+interface Columns {
+  readonly kinds: Uint8Array;
+  readonly versions: VersionColumn;
+  readonly ids: BlobColumn;
+  readonly idIndex: IdIndex;
+  readonly metadata: BlobColumn;
+  readonly attributes: BlobColumn;
+  readonly residual: ReadonlyMap<number, readonly Operation[]>;
+}
+
+async function loadColumns(reader: SegmentReader): Promise<Columns> {
+  return {
+    kinds: await reader.kinds(),
+    versions: await reader.versions(),
+    ids: await reader.ids(),
+    idIndex: await reader.idIndex(),
+    metadata: await reader.metadata(),
+    attributes: await reader.attributes(),
+    residual: await reader.residual(),
+  };
+}
+
+function findExpiring(attributes: BlobColumn): ReadonlyMap<number, number> {
+  const expiring = new Map<number, number>();
+  for (let row = 0; row < attributes.count; row++) {
+    if (attributes.bytes(row).byteLength === 0) continue;
+    const text = attributes.text(row);
+    if (!text.includes('"expiresAtMs"')) continue;
+    const { expiresAtMs } = JSON.parse(text) as Attributes;
+    if (expiresAtMs !== undefined) expiring.set(row, expiresAtMs);
+  }
+  return expiring;
+}
+
+/** Whether a filter holds for a record as readers see it. */
+export function matches(filter: CompiledFilter, record: VisibleRecord): boolean {
+  const { type, domain } = record.attributes;
+  return filter.matches({
+    id: record.id,
+    ...(type !== undefined && { type }),
+    ...(domain !== undefined && { domain }),
+    metadata: JSON.parse(record.metadata) as Record<string, unknown>,
+  });
+}

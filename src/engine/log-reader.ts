@@ -1,0 +1,45 @@
+import type { Clock } from "../base/clock.ts";
+import { BrainyError, corrupt } from "../base/errors.ts";
+import { slotKey } from "../format/keys.ts";
+import { decodeSlot, type Slot } from "../format/slot.ts";
+import type { LaneId } from "../format/version.ts";
+import type { ObjectStore } from "../storage/object-store.ts";
+
+/** Slots read at once: enough to hide a store's latency, few enough to bound memory to 64 MiB. */
+const READS_AT_ONCE = 16;
+
+/**
+ * Slots `[from, to)` of one lane, in order, read ahead of the consumer.
+ *
+ * Ends early, by returning `false`, when one has vanished: it was collected, so there is a newer
+ * manifest that covers it.
+ */
+export async function* readSlots(options: {
+  readonly store: ObjectStore;
+  readonly clock: Clock;
+  readonly databaseId: string;
+  readonly lane: LaneId;
+  readonly from: number;
+  readonly to: number;
+}): AsyncGenerator<Slot, boolean> {
+  const { store, clock, databaseId, lane, from, to } = options;
+  for (let start = from; start < to; start += READS_AT_ONCE) {
+    const end = Math.min(to, start + READS_AT_ONCE);
+    const numbers = Array.from({ length: end - start }, (_, i) => start + i);
+    const found = await Promise.all(numbers.map((number) => store.get(slotKey(lane, number))));
+    for (const [i, object] of found.entries()) {
+      if (object === undefined) return false;
+      const key = slotKey(lane, start + i);
+      const slot = decodeSlot(object.bytes, key);
+      if (slot.databaseId !== databaseId) {
+        throw new BrainyError("BRAINY_FENCED", `${key} belongs to database ${slot.databaseId}`);
+      }
+      if (slot.lane !== lane || slot.number !== start + i) {
+        throw corrupt(key, `holds slot ${slot.number} of lane ${slot.lane}`);
+      }
+      yield slot;
+      await clock.breathe();
+    }
+  }
+  return true;
+}

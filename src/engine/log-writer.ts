@@ -1,0 +1,330 @@
+import { assert } from "../base/assert.ts";
+import type { Clock } from "../base/clock.ts";
+import { BrainyError } from "../base/errors.ts";
+import { randomHex, type Random } from "../base/random.ts";
+import { slotKey } from "../format/keys.ts";
+import type { Manifest } from "../format/manifest.ts";
+import type { Operation } from "../format/operation.ts";
+import { decodeSlot, encodeSlot } from "../format/slot.ts";
+import type { LaneId, Version } from "../format/version.ts";
+import type { ObjectStore } from "../storage/object-store.ts";
+import { createOnce, type CreateOutcome } from "./create-once.ts";
+import { deferred, type Deferred } from "./deferred.ts";
+import type { HybridClock } from "./hybrid-clock.ts";
+
+/** An operation before it has a version. */
+export type Draft = Omit<Operation, "version">;
+
+/** Operations that are acknowledged together, and how many bytes they will take. */
+export interface DraftBatch {
+  readonly drafts: readonly Draft[];
+  readonly bytes: number;
+}
+
+export interface LogWriterOptions {
+  readonly store: ObjectStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly hybridClock: HybridClock;
+  readonly databaseId: string;
+  readonly incarnation: string;
+  readonly newUlid: () => string;
+  /** Bounds of one slot; one batch alone may exceed neither. */
+  readonly slotOperationsMax: number;
+  readonly slotBytesMax: number;
+  readonly host: LogHost;
+}
+
+/** What the log needs from the database around it. */
+export interface LogHost {
+  /** Reads the log and the newest manifest, so that the clock is above all they hold. */
+  catchUp(): Promise<void>;
+  /** By a full LIST, after the call. */
+  newestManifest(): Promise<Manifest | undefined>;
+  /** Slot `number` of `lane` is durable and acknowledged: make its operations visible. */
+  committed(lane: LaneId, number: number, operations: readonly Operation[]): void;
+}
+
+interface Waiting {
+  readonly batch: DraftBatch;
+  readonly done: Deferred<readonly Version[]>;
+}
+
+interface Prepared {
+  readonly lane: LaneId;
+  readonly number: number;
+  readonly operations: readonly Operation[];
+  readonly bytes: Uint8Array;
+  readonly waiting: readonly Waiting[];
+}
+
+interface OpenLane {
+  readonly id: LaneId;
+  readonly openVersion: Version;
+  next: number;
+  lastVersion: Version;
+  /** The last PUT was answered by success itself, at this time of the store. */
+  direct: { readonly storeMs: number } | undefined;
+}
+
+/** Seals live 24 h; two answers closer than half of that cannot have a collected seal between. */
+const DIRECT_ANSWERS_APART_MS_MAX = 12 * 3_600_000;
+
+/**
+ * Appends operations to a lane that only this process run writes.
+ *
+ *   append ─► queue ─► slot n: stamp, encode ─► PUT if absent ─► decided ─► acknowledged
+ *                                                    │
+ *                              a seal is there ──────┴──► new lane, same operations, new versions
+ *
+ * Group commit: while slot n is on its way the next one fills. Slot n+1 is never attempted before
+ * slot n is decided. Spec: docs/specs/log.md.
+ */
+export class LogWriter {
+  readonly #options: LogWriterOptions;
+  readonly #queue: Waiting[] = [];
+  #lane: OpenLane | undefined;
+  #prepared: Prepared | undefined;
+  #running: Promise<void> | undefined;
+  #closed = false;
+  /** Set once nothing this writer says can be trusted any more. */
+  #ended: BrainyError | undefined;
+  slotsWritten = 0;
+  bytesWritten = 0;
+
+  constructor(options: LogWriterOptions) {
+    this.#options = options;
+  }
+
+  /** The lane in use; `undefined` before the first write. */
+  get lane(): LaneId | undefined {
+    return this.#lane?.id;
+  }
+
+  get queuedBatches(): number {
+    return this.#queue.length;
+  }
+
+  /** Resolves with the versions once the batch is durable; one batch is in one slot. */
+  append(batch: DraftBatch): Promise<readonly Version[]> {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    if (this.#closed) return Promise.reject(new BrainyError("BRAINY_CLOSED", "the log is closed"));
+    const done = deferred<readonly Version[]>();
+    this.#queue.push({ batch, done });
+    this.#running ??= this.#run();
+    return done.promise;
+  }
+
+  /** Resolves when everything appended so far is decided. */
+  async flush(): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+  }
+
+  /** Flushes, then seals the own lane, which needs no waiting. Idempotent. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.flush();
+    const lane = this.#lane;
+    this.#lane = undefined;
+    if (lane === undefined || this.#ended !== undefined) return;
+    const bytes = this.#encode("seal", lane, lane.lastVersion, []);
+    await this.#create(slotKey(lane.id, lane.next), bytes);
+  }
+
+  async #run(): Promise<void> {
+    // Let everything that is being added in this turn of the event loop into the first slot.
+    await Promise.resolve();
+    try {
+      while (this.#queue.length > 0 || this.#prepared !== undefined) await this.#writeSlot();
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  async #writeSlot(): Promise<void> {
+    let prepared: Prepared | undefined;
+    try {
+      await this.#checkClock();
+      const lane = (this.#lane ??= await this.#openLane());
+      prepared = this.#take(lane);
+      const { hybridClock, host } = this.#options;
+      const creation = this.#create(slotKey(lane.id, prepared.number), prepared.bytes);
+      if (!hybridClock.isSkewed()) this.#prepareNext(lane);
+      const outcome = await creation;
+      if (outcome.kind === "lost") this.#checkLost(lane, prepared.number, outcome.found);
+      if (outcome.kind === "lost" || !(await this.#isInLog(lane, outcome))) {
+        this.#putBack(prepared);
+        return;
+      }
+      lane.next = prepared.number + 1;
+      lane.lastVersion = prepared.operations.at(-1)!.version;
+      this.slotsWritten++;
+      this.bytesWritten += prepared.bytes.byteLength;
+      host.committed(lane.id, prepared.number, prepared.operations);
+      this.#acknowledge(prepared);
+    } catch (error) {
+      this.#fail(prepared, error);
+    }
+  }
+
+  /** Refuses to stamp while the wall clock and the store's disagree, after asking once more. */
+  async #checkClock(): Promise<void> {
+    const { hybridClock, host } = this.#options;
+    if (!hybridClock.isSkewed()) return;
+    // A suspended machine's monotonic clock stood still: only a fresh answer tells.
+    await host.catchUp();
+    if (hybridClock.isSkewed()) throw hybridClock.skewError();
+  }
+
+  async #create(key: string, bytes: Uint8Array): Promise<CreateOutcome> {
+    const { store, clock, random, hybridClock } = this.#options;
+    const outcome = await createOnce({ store, clock, random, key, bytes });
+    if (outcome.kind === "won") hybridClock.observeStore(outcome.storeMs);
+    return outcome;
+  }
+
+  /**
+   * The order matters: first the open record, then everything that exists is read into the clock,
+   * only then is anything stamped. Without it the floor could pass a version still to come.
+   */
+  async #openLane(): Promise<OpenLane> {
+    const { hybridClock, newUlid, host } = this.#options;
+    const id = newUlid() as LaneId;
+    const openVersion = hybridClock.next(id);
+    const lane: OpenLane = { id, openVersion, next: 1, lastVersion: openVersion, direct: undefined };
+    const bytes = this.#encode("open", { ...lane, next: 0 }, openVersion, []);
+    const outcome = await this.#create(slotKey(id, 0), bytes);
+    assert(outcome.kind === "won", `lane ${id} exists already`);
+    if (hybridClock.isSkewed()) throw hybridClock.skewError();
+    await host.catchUp();
+    if (outcome.direct) lane.direct = { storeMs: outcome.storeMs };
+    return lane;
+  }
+
+  #encode(
+    kind: "open" | "operations" | "seal",
+    lane: Pick<OpenLane, "id" | "next">,
+    version: Version,
+    operations: readonly Operation[],
+  ): Uint8Array {
+    const { databaseId, incarnation, random } = this.#options;
+    return encodeSlot({
+      kind,
+      databaseId,
+      lane: lane.id,
+      number: lane.next,
+      incarnation,
+      nonce: randomHex(random, 8),
+      version,
+      operations,
+    });
+  }
+
+  #take(lane: OpenLane): Prepared {
+    const prepared = this.#prepared;
+    this.#prepared = undefined;
+    if (prepared === undefined) return this.#prepare(lane, lane.next);
+    assert(prepared.lane === lane.id && prepared.number === lane.next, "a slot out of turn");
+    return prepared;
+  }
+
+  /** While a slot is on its way the next one is stamped and encoded, when it is already full. */
+  #prepareNext(lane: OpenLane): void {
+    let count = 0;
+    for (const { batch } of this.#queue) count += batch.drafts.length;
+    if (count >= this.#options.slotOperationsMax / 2) {
+      this.#prepared = this.#prepare(lane, lane.next + 1);
+    }
+  }
+
+  #prepare(lane: OpenLane, number: number): Prepared {
+    const { slotOperationsMax, slotBytesMax, hybridClock } = this.#options;
+    const waiting: Waiting[] = [];
+    const operations: Operation[] = [];
+    let bytes = 0;
+    while (this.#queue.length > 0) {
+      const { batch } = this.#queue[0]!;
+      const fits =
+        operations.length + batch.drafts.length <= slotOperationsMax &&
+        bytes + batch.bytes <= slotBytesMax;
+      if (waiting.length > 0 && !fits) break;
+      waiting.push(this.#queue.shift()!);
+      bytes += batch.bytes;
+      for (const draft of batch.drafts) {
+        operations.push({ ...draft, version: hybridClock.next(lane.id) });
+      }
+    }
+    try {
+      const at = { id: lane.id, next: number };
+      const encoded = this.#encode("operations", at, operations.at(-1)!.version, operations);
+      return { lane: lane.id, number, operations, bytes: encoded, waiting };
+    } catch (error) {
+      for (const { done } of waiting) done.reject(error);
+      throw error;
+    }
+  }
+
+  /** Whether a slot that is durable can also be relied on to be read. */
+  async #isInLog(lane: OpenLane, outcome: CreateOutcome & { kind: "won" }): Promise<boolean> {
+    const before = lane.direct;
+    lane.direct = outcome.direct ? { storeMs: outcome.storeMs } : undefined;
+    const isPlain =
+      outcome.direct &&
+      before !== undefined &&
+      Math.abs(outcome.storeMs - before.storeMs) < DIRECT_ANSWERS_APART_MS_MAX;
+    if (isPlain) return true;
+    const manifest = await this.#options.host.newestManifest();
+    if (manifest === undefined) return true;
+    const entry = manifest.lanes.find((listed) => listed.lane === lane.id);
+    if (entry === undefined) return manifest.floor < lane.openVersion;
+    return entry.seal === undefined;
+  }
+
+  /** Somebody else's bytes at the own next slot can only be a seal. */
+  #checkLost(lane: OpenLane, number: number, found: Uint8Array): void {
+    const key = slotKey(lane.id, number);
+    const slot = decodeSlot(found, key);
+    if (slot.databaseId !== this.#options.databaseId) {
+      throw new BrainyError("BRAINY_FENCED", `${key} belongs to database ${slot.databaseId}`);
+    }
+    if (slot.kind !== "seal") {
+      throw new BrainyError("BRAINY_FENCED", `${key} was written by another process: reopen`);
+    }
+  }
+
+  /** Proven absent: the same operations go into a new lane, with new versions. */
+  #putBack(prepared: Prepared): void {
+    const next = this.#prepared;
+    this.#prepared = undefined;
+    this.#lane = undefined;
+    this.#queue.unshift(...prepared.waiting, ...(next?.waiting ?? []));
+  }
+
+  #acknowledge({ waiting, operations }: Prepared): void {
+    let start = 0;
+    for (const { batch, done } of waiting) {
+      const end = start + batch.drafts.length;
+      done.resolve(operations.slice(start, end).map(({ version }) => version));
+      start = end;
+    }
+  }
+
+  /**
+   * The outcome of a slot on its way is unknown: nothing may follow it in this lane, ever, so
+   * the lane is left to be sealed by maintenance. What waits behind goes to a new lane.
+   */
+  #fail(prepared: Prepared | undefined, error: unknown): void {
+    const next = this.#prepared;
+    this.#prepared = undefined;
+    if (prepared !== undefined) {
+      this.#lane = undefined;
+      for (const { done } of prepared.waiting) done.reject(error);
+      if (next !== undefined) this.#queue.unshift(...next.waiting);
+    }
+    const isFinal = error instanceof BrainyError && error.action === "reopen";
+    if (isFinal) this.#ended = error;
+    if (isFinal || prepared === undefined) {
+      for (const { done } of this.#queue.splice(0)) done.reject(error);
+    }
+  }
+}

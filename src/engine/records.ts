@@ -1,0 +1,175 @@
+import type { Clock } from "../base/clock.ts";
+import type { Attributes } from "../format/operation.ts";
+import type { Version } from "../format/version.ts";
+import { countBits, hasBit } from "./bitmap.ts";
+import type { CompiledFilter } from "./filter.ts";
+import type { LoadedSegment } from "./loaded-segment.ts";
+import { isExpired, type VisibleRecord } from "./record-state.ts";
+import { isVisible, visibleRows } from "./search.ts";
+import { sortById } from "./sort-by-id.ts";
+import type { FullSnapshot, Location, TailRecord, View } from "./view.ts";
+
+/** Records whose content is read from a segment at once. */
+const CONTENT_ROWS = 256;
+/** Tail records matched against a filter between two breaths. */
+const RECORDS_PER_BREATH = 1_000;
+
+/** A record as it is stored: JSON as text, the vector as it was given. */
+export interface StoredRecord {
+  readonly id: string;
+  readonly version: Version;
+  readonly vector: Float32Array | undefined;
+  /** JSON text of `{ data?, text? }`, or `""`. */
+  readonly content: string;
+  readonly metadata: string;
+  readonly attributes: Attributes;
+}
+
+/** A record found but not read yet: content, and perhaps the vector, are still in the store. */
+export interface RecordReference {
+  readonly record: VisibleRecord;
+  readonly location: Location | undefined;
+}
+
+export interface ScanOptions {
+  readonly filter?: CompiledFilter | undefined;
+  readonly clock: Clock;
+}
+
+/** The record with this id as readers see it now. */
+export function findRecord(view: View, id: string, nowMs: number): RecordReference | undefined {
+  const found = view.find(id);
+  if (found === undefined) return undefined;
+  let reference: RecordReference;
+  if ("state" in found) {
+    if (found.visible === undefined) return undefined;
+    reference = { record: found.visible, location: found.location };
+  } else {
+    if (!hasBit(found.segment.liveRows, found.row)) return undefined;
+    reference = { record: found.segment.visible(found.row), location: found };
+  }
+  return isExpired(reference.record.attributes, nowMs) ? undefined : reference;
+}
+
+/** Reads what references left in the store; `content: false` leaves it there. */
+export async function readRecords(
+  references: readonly RecordReference[],
+  options: { readonly content: boolean },
+): Promise<StoredRecord[]> {
+  const contents = options.content ? await readContents(references) : undefined;
+  return references.map(({ record, location }, i) => ({
+    ...record,
+    vector: record.vector ?? location?.segment.vectorOf(location.row),
+    content: record.content ?? contents?.[i] ?? "",
+  }));
+}
+
+async function readContents(
+  references: readonly RecordReference[],
+): Promise<readonly (string | undefined)[]> {
+  const contents: (string | undefined)[] = references.map(({ record }) => record.content);
+  const missing = new Map<LoadedSegment, { at: number; row: number }[]>();
+  for (const [at, { record, location }] of references.entries()) {
+    if (record.content !== undefined || location === undefined) continue;
+    const rows = missing.get(location.segment) ?? [];
+    missing.set(location.segment, [...rows, { at, row: location.row }]);
+  }
+  for (const [segment, wanted] of missing) {
+    const texts = await segment.contentOf(wanted.map(({ row }) => row));
+    for (const [i, { at }] of wanted.entries()) contents[at] = texts[i];
+  }
+  return contents;
+}
+
+/** How many records of a snapshot readers see, and match. */
+export async function countRecords(
+  snapshot: FullSnapshot,
+  { filter, clock }: ScanOptions,
+): Promise<number> {
+  let count = 0;
+  for (const { loaded, live } of snapshot.segments) {
+    count += countBits(await visibleRows({ loaded, live, filter, clock }));
+  }
+  for await (const _ of visibleTail(snapshot, { filter, clock })) count++;
+  return count;
+}
+
+/** Every record of a snapshot that matches, in storage order, read block by block. */
+export async function* scanRecords(
+  snapshot: FullSnapshot,
+  { filter, clock }: ScanOptions,
+): AsyncGenerator<StoredRecord> {
+  for (const { loaded, live } of snapshot.segments) {
+    const mask = await visibleRows({ loaded, live, filter, clock });
+    let block: RecordReference[] = [];
+    for (let row = 0; row < loaded.rows; row++) {
+      if (!hasBit(mask, row)) continue;
+      block.push({ record: loaded.visible(row), location: { segment: loaded, row } });
+      if (block.length < CONTENT_ROWS) continue;
+      yield* await readRecords(block, { content: true });
+      block = [];
+    }
+    yield* await readRecords(block, { content: true });
+  }
+  for await (const { visible, location } of visibleTail(snapshot, { filter, clock })) {
+    yield* await readRecords([{ record: visible!, location }], { content: true });
+  }
+}
+
+/**
+ * The first `limit` matching records in order of their ids, after the id `after`. A cursor is an
+ * id and never a position, so pages neither repeat nor skip what stays while others change.
+ */
+export async function pageOfRecords(
+  snapshot: FullSnapshot,
+  options: ScanOptions & { readonly after?: string | undefined; readonly limit: number },
+): Promise<RecordReference[]> {
+  const { filter, clock, after, limit } = options;
+  const found: RecordReference[] = [];
+  for (const { loaded, live } of snapshot.segments) {
+    const mask = await visibleRows({ loaded, live, filter, clock });
+    const order = await loaded.idOrder(clock);
+    let at = firstAfter(order.length, (i) => loaded.idOf(order[i]!), after);
+    for (let taken = 0; at < order.length && taken < limit; at++) {
+      const row = order[at]!;
+      if (!hasBit(mask, row)) continue;
+      found.push({ record: loaded.visible(row), location: { segment: loaded, row } });
+      taken++;
+    }
+    await clock.breathe();
+  }
+  const tail: TailRecord[] = [];
+  for await (const record of visibleTail(snapshot, { filter, clock })) {
+    if (after === undefined || record.id > after) tail.push(record);
+  }
+  const order = await sortById(tail.length, (i) => tail[i]!.id, clock);
+  for (const i of order.subarray(0, limit)) {
+    found.push({ record: tail[i]!.visible!, location: tail[i]!.location });
+  }
+  found.sort((a, b) => (a.record.id < b.record.id ? -1 : 1));
+  return found.slice(0, limit);
+}
+
+/** Lowest index whose id is after `after`. */
+function firstAfter(count: number, idAt: (i: number) => string, after: string | undefined): number {
+  if (after === undefined) return 0;
+  let low = 0;
+  let high = count;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (idAt(middle) <= after) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+async function* visibleTail(
+  snapshot: FullSnapshot,
+  { filter, clock }: ScanOptions,
+): AsyncGenerator<TailRecord> {
+  const nowMs = clock.nowMs();
+  for (const [i, record] of snapshot.records.entries()) {
+    if (i % RECORDS_PER_BREATH === RECORDS_PER_BREATH - 1) await clock.breathe();
+    if (isVisible(record, { filter, nowMs })) yield record;
+  }
+}

@@ -1,0 +1,254 @@
+import type { Manifest, SegmentId } from "../format/manifest.ts";
+import type { Operation } from "../format/operation.ts";
+import { VERSION_ZERO, versionLane, type LaneId, type Version } from "../format/version.ts";
+import type { VectorArena } from "../kernel/vector-arena.ts";
+import { clearBit, countBits, hasBit } from "./bitmap.ts";
+import type { LoadedSegment } from "./loaded-segment.ts";
+import {
+  mergeStates,
+  stateOf,
+  visibleRecord,
+  type RecordState,
+  type VisibleRecord,
+} from "./record-state.ts";
+import { TailIndex, type TailPosition } from "./tail-index.ts";
+
+/** Where a segment keeps the row of a record. */
+export interface Location {
+  readonly segment: LoadedSegment;
+  readonly row: number;
+}
+
+/** A record that has operations in the tail. Replaced, never changed. */
+export interface TailRecord {
+  readonly id: string;
+  /** The tail's own operations, without what segments hold. */
+  readonly state: RecordState;
+  /** The unmasked row that segments hold of it. */
+  readonly location: Location | undefined;
+  /** What readers see; its content is `undefined` where `location` has it. */
+  readonly visible: VisibleRecord | undefined;
+  readonly position: TailPosition | undefined;
+}
+
+interface ViewSegment {
+  readonly loaded: LoadedSegment;
+  /** Rows that the manifest masks: they stand for nothing. */
+  readonly deleted: Uint8Array | undefined;
+  /** Rows that readers see. Replaced, not changed, while a snapshot shares it. */
+  live: Uint8Array;
+  isShared: boolean;
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** What one read works on; frozen at the moment it was taken. */
+export interface Snapshot {
+  readonly manifest: Manifest;
+  readonly segments: readonly { readonly loaded: LoadedSegment; readonly live: Uint8Array }[];
+  readonly tail: readonly {
+    readonly arena: VectorArena;
+    readonly records: readonly TailRecord[];
+    readonly live: Uint8Array;
+    readonly rowCount: number;
+  }[];
+}
+
+export interface FullSnapshot extends Snapshot {
+  readonly records: readonly TailRecord[];
+}
+
+export interface ViewOptions {
+  readonly manifest: Manifest;
+  readonly segments: readonly {
+    readonly loaded: LoadedSegment;
+    readonly deleted: Uint8Array | undefined;
+  }[];
+  readonly dimensions: () => number;
+}
+
+/**
+ * One manifest, and the tail of operations beyond it: everything an instance knows.
+ *
+ * Applying an operation is a join, so operations may come twice and in any order. An id with an
+ * operation in the tail is masked in the segments the moment the operation is applied, which is
+ * what lets a search cut to k candidates per segment. Spec: docs/specs/reading.md.
+ */
+export class View {
+  readonly manifest: Manifest;
+  readonly #segments: readonly ViewSegment[];
+  readonly #dimensions: () => number;
+  readonly #tail = new Map<string, TailRecord>();
+  #index: TailIndex | undefined;
+  /** Last slot of each lane whose operations are here, in the tail or in segments. */
+  readonly positions = new Map<LaneId, number>();
+  #snapshot: Snapshot | undefined;
+  #segmentCount: number;
+  #tailCount = 0;
+  tailBytes = 0;
+  tailOperations = 0;
+
+  constructor({ manifest, segments, dimensions }: ViewOptions) {
+    this.manifest = manifest;
+    this.#dimensions = dimensions;
+    this.#segments = segments.map(({ loaded, deleted }) => {
+      const live = loaded.liveRows.slice();
+      if (deleted !== undefined) for (let i = 0; i < live.length; i++) live[i]! &= ~deleted[i]!;
+      return { loaded, deleted, live, isShared: false };
+    });
+    this.#segmentCount = this.#segments.reduce((sum, { live }) => sum + countBits(live), 0);
+    for (const { lane, cursor } of manifest.lanes) this.positions.set(lane, cursor);
+  }
+
+  /** Of a database that nothing was written to. */
+  static empty(
+    options: { readonly databaseId: string; readonly dimensions: () => number } = {
+      databaseId: "",
+      dimensions: () => 0,
+    },
+  ): View {
+    const manifest = emptyManifest(options.databaseId);
+    return new View({ manifest, segments: [], dimensions: options.dimensions });
+  }
+
+  /** Records that readers see, expired ones included until compaction drops them. */
+  get recordCount(): number {
+    return this.#segmentCount + this.#tailCount;
+  }
+
+  get tailRecords(): IterableIterator<TailRecord> {
+    return this.#tail.values();
+  }
+
+  get loadedSegments(): ReadonlyMap<SegmentId, LoadedSegment> {
+    return new Map(this.#segments.map(({ loaded }) => [loaded.entry.id, loaded]));
+  }
+
+  apply(operation: Operation): void {
+    const { id } = operation;
+    this.#snapshot = undefined;
+    const before = this.#tail.get(id);
+    const own = stateOf(operation);
+    const state = before === undefined ? own : mergeStates(before.state, own);
+    const location = before === undefined ? this.#mask(id) : before.location;
+    const visible = visibleRecord(withSegment(state, location));
+    if (before?.visible !== undefined) this.#tailCount--;
+    if (visible !== undefined) this.#tailCount++;
+    if (before?.position !== undefined) this.#index!.remove(before.position);
+    const record: Mutable<TailRecord> = { id, state, location, visible, position: undefined };
+    if (visible?.vector !== undefined) {
+      this.#index ??= new TailIndex(this.#dimensions());
+      record.position = this.#index.append(visible.vector, record);
+    }
+    this.#tail.set(id, record);
+    this.tailOperations++;
+    this.tailBytes += operationBytes(operation);
+  }
+
+  /** The record's tail entry, or the row that segments have; neither masked nor expired checks. */
+  find(id: string): TailRecord | Location | undefined {
+    return this.#tail.get(id) ?? this.#locate(id);
+  }
+
+  /** Shared by all reads until the next operation is applied. */
+  snapshot(): Snapshot {
+    if (this.#snapshot !== undefined) return this.#snapshot;
+    for (const segment of this.#segments) segment.isShared = true;
+    const chunks = this.#index?.chunks ?? [];
+    for (const chunk of chunks) chunk.isShared = true;
+    this.#snapshot = {
+      manifest: this.manifest,
+      segments: this.#segments.map(({ loaded, live }) => ({ loaded, live })),
+      tail: chunks.map(({ arena, records, live }) => ({
+        arena,
+        records,
+        live,
+        rowCount: records.length,
+      })),
+    };
+    return this.#snapshot;
+  }
+
+  /** A snapshot, and every tail record of the same moment, those without a vector included. */
+  fullSnapshot(): FullSnapshot {
+    return { ...this.snapshot(), records: [...this.#tail.values()] };
+  }
+
+  /** At most one unmasked row an id, over all segments: the first found is the only one. */
+  #locate(id: string): Location | undefined {
+    for (let i = this.#segments.length - 1; i >= 0; i--) {
+      const { loaded, deleted } = this.#segments[i]!;
+      const row = loaded.find(id);
+      if (row < 0 || (deleted !== undefined && hasBit(deleted, row))) continue;
+      return { segment: loaded, row };
+    }
+    return undefined;
+  }
+
+  #mask(id: string): Location | undefined {
+    const location = this.#locate(id);
+    if (location === undefined) return undefined;
+    const segment = this.#segments.find(({ loaded }) => loaded === location.segment)!;
+    if (hasBit(segment.live, location.row)) {
+      if (segment.isShared) {
+        segment.live = segment.live.slice();
+        segment.isShared = false;
+      }
+      clearBit(segment.live, location.row);
+      this.#segmentCount--;
+    }
+    return location;
+  }
+}
+
+/** The tail's state joined with what the segment's row stands for, read only when it can matter. */
+function withSegment(state: RecordState, location: Location | undefined): RecordState {
+  if (location === undefined) return state;
+  const { segment, row } = location;
+  const isNewer = state.base !== undefined && state.base.version > segment.newestVersion(row);
+  return isNewer ? state : mergeStates(segment.stateOf(row), state);
+}
+
+/** Whether a manifest's segments hold an operation: by its lane's cursor, or by the floor. */
+export function manifestCovers(manifest: Manifest, version: Version): boolean {
+  const lane = versionLane(version);
+  const entry = manifest.lanes.find((listed) => listed.lane === lane);
+  return version <= (entry?.lastVersion ?? manifest.floor);
+}
+
+/** About what an operation takes in memory and in a slot. */
+export function operationBytes(operation: Operation): number {
+  return (
+    64 +
+    operation.id.length +
+    (operation.vector?.byteLength ?? 0) +
+    (operation.metadata?.length ?? 0) +
+    (operation.content?.length ?? 0)
+  );
+}
+
+/** The operations that a tail record stands for, in version order. */
+export function tailOperationsOf(record: TailRecord): readonly Operation[] {
+  const { base, patches } = record.state;
+  return base === undefined ? patches : [base, ...patches];
+}
+
+/** What a database without manifests stands for: number 0, which is never stored. */
+export function emptyManifest(databaseId: string): Manifest {
+  return {
+    formatVersion: 1,
+    minReader: 1,
+    minWriter: 1,
+    databaseId,
+    number: 0,
+    nonce: "",
+    epoch: 0,
+    holder: "",
+    createdMs: 0,
+    floor: VERSION_ZERO,
+    maxVersion: VERSION_ZERO,
+    dimensions: undefined,
+    segments: [],
+    lanes: [],
+  };
+}
