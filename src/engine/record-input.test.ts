@@ -230,11 +230,13 @@ test("an expiry is a Date, an ISO string or milliseconds", () => {
   expect(checkExpiresAt(moment)).toBe(moment);
   expect(checkExpiresAt("2030-01-31T12:00:00Z")).toBe(moment);
   expect(checkExpiresAt("2030-01-31T14:00+02:00")).toBe(moment);
+  expect(checkExpiresAt("2028-02-29")).toBe(Date.UTC(2028, 1, 29));
   expect(checkExpiresAt("2030-01-31")).toBe(Date.UTC(2030, 0, 31));
 });
 
 refuses("an expiry without a zone", () => checkExpiresAt("2030-01-31T12:00"), /with its zone/);
 refuses("an expiry in words", () => checkExpiresAt("tomorrow"), /"tomorrow" is not an ISO date/);
+refuses("an expiry on February 31", () => checkExpiresAt("2030-02-31"), /not an ISO date/);
 refuses("an expiry in month 13", () => checkExpiresAt("2030-13-01"), /not an ISO date/);
 refuses("a fractional expiry", () => checkExpiresAt(1.5), /1\.5 is not a whole number/);
 refuses("an infinite expiry", () => checkExpiresAt(Infinity), /Infinity/);

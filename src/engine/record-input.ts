@@ -3,10 +3,8 @@ import { scalarName } from "./filter-operand.ts";
 import { RECORD_BYTES_MAX } from "./record-limits.ts";
 import { hasLoneSurrogate, utf8Length } from "./record-text.ts";
 
-export { checkData, checkMetadata, METADATA_BYTES_MAX } from "./record-json.ts";
-export { RECORD_BYTES_MAX } from "./record-limits.ts";
-export { checkVector, DIMENSIONS_MAX } from "./record-vector.ts";
-export type { VectorRules } from "./record-vector.ts";
+export { checkData, checkMetadata } from "./record-json.ts";
+export { checkVector } from "./record-vector.ts";
 export { utf8Length } from "./record-text.ts";
 
 /** An id is part of every answer and every operation, so it stays short. */
@@ -58,7 +56,7 @@ export function checkExpiresAt(value: unknown): number {
     throw invalid(`expiresAt: ${value} is not a whole number of milliseconds since 1970`);
   }
   if (typeof value === "string") {
-    const moment = ISO_PATTERN.test(value) ? Date.parse(value) : NaN;
+    const moment = isIsoDate(value) ? Date.parse(value) : NaN;
     if (!Number.isNaN(moment)) return moment;
     throw invalid(
       `expiresAt: ${scalarName(value)} is not an ISO date with its zone, as 2030-01-31T12:00:00Z is`,
@@ -67,6 +65,13 @@ export function checkExpiresAt(value: unknown): number {
   throw invalid(
     `expiresAt: must be a Date, an ISO string or milliseconds since 1970, not ${scalarName(value)}`,
   );
+}
+
+/** `Date.parse` takes February 31 for March 3, which nobody meant. */
+function isIsoDate(text: string): boolean {
+  if (!ISO_PATTERN.test(text)) return false;
+  const [year = 0, month = 0, day = 0] = text.slice(0, 10).split("-").map(Number);
+  return new Date(Date.UTC(year, month - 1, day)).getUTCDate() === day;
 }
 
 /** `bytesTotal` is the sum of the record's vector, content and metadata. */

@@ -5,7 +5,7 @@ import { RECORD_BYTES_MAX } from "./record-limits.ts";
 import { hasLoneSurrogate, utf8Length } from "./record-text.ts";
 
 /** Metadata is read for every candidate of a filtered search, so it stays small. */
-export const METADATA_BYTES_MAX = 64 * 1024;
+const METADATA_BYTES_MAX = 64 * 1024;
 
 const DEPTH_MAX = 32;
 

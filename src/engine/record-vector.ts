@@ -2,8 +2,9 @@ import { invalid } from "../base/errors.ts";
 import { scalarName } from "./filter-operand.ts";
 
 /** The widest vectors the index is built for. */
-export const DIMENSIONS_MAX = 4096;
+const DIMENSIONS_MAX = 4096;
 
+/** What the database asks of every vector. */
 export interface VectorRules {
   /** What every vector of the database has; absent until the first one fixes it. */
   readonly dimensions?: number | undefined;

@@ -1,5 +1,6 @@
 import { invalid } from "../base/errors.ts";
 
+/** Options of one call of an embedder. */
 export interface EmbedOptions {
   readonly signal?: AbortSignal | undefined;
 }
@@ -26,6 +27,7 @@ export type EmbedFunction = (
   options?: EmbedOptions,
 ) => EmbedAnswer | Promise<EmbedAnswer>;
 
+/** What `functionEmbedder` needs to know about the function. */
 export interface FunctionEmbedderOptions {
   /** Names the model and its version, such as `"all-MiniLM-L6-v2"`. */
   readonly name: string;

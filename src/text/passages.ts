@@ -3,6 +3,7 @@ import { codeBlocks, markdownBlocks, solidRange, textBlocks } from "./blocks.ts"
 import type { Block } from "./blocks.ts";
 import { cutLine } from "./cut-line.ts";
 
+/** How a text is read: what its seams are. */
 export type PassageKind = "markdown" | "text" | "code";
 
 /** A piece of a file: small enough to embed, whole enough to read. */
@@ -15,6 +16,7 @@ export interface Passage {
   readonly heading?: string | undefined;
 }
 
+/** Options of `cutPassages`. */
 export interface PassageOptions {
   readonly kind: PassageKind;
   /** Longest passage in UTF-16 code units. Default 1,200, about 300 tokens of English. */
