@@ -29,6 +29,7 @@ export interface TailRange {
   readonly to: number;
 }
 
+/** Pretty-printed JSON with a checksum, like a manifest. */
 export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
   return encodeSealedJson({
     formatVersion: checkpoint.formatVersion,

@@ -32,6 +32,7 @@ export interface ConfigSettings {
   readonly conflictResolution: "last-write-wins";
 }
 
+/** What "near" means for vectors of this database. */
 export type DistanceMetric = "cosine" | "euclidean" | "dot";
 
 /** Partition numbers have three digits in segment keys. */

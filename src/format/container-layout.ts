@@ -18,7 +18,9 @@ import { FORMAT_VERSION, newerFormat } from "./format-version.ts";
  * a reader checks that they do: a gap would be bytes that no checksum covers.
  */
 export const HEADER_BYTES = 64;
+/** Length of the fixed part at the very end, from which all else is found. */
 export const TRAILER_BYTES = 32;
+/** Sections start at multiples of this, so that typed arrays can view them in place. */
 export const SECTION_ALIGNMENT = 64;
 /** A ranged read is widened to whole blocks, each of which has a checksum of its own. */
 export const BLOCK_BYTES = 64 * 1024;
@@ -72,18 +74,22 @@ export interface Trailer {
   readonly footerChecksum: bigint;
 }
 
+/** The first multiple of `alignment` at or after `offset`. */
 export function alignUp(offset: number, alignment: number): number {
   return Math.ceil(offset / alignment) * alignment;
 }
 
+/** Blocks, the last of them maybe short, that make up a section of this length. */
 export function blockCount(length: number): number {
   return Math.ceil(length / BLOCK_BYTES);
 }
 
+/** Length of a footer without its trailer. */
 export function footerBytes(sectionCount: number, blocks: number): number {
   return FOOTER_HEAD_BYTES + sectionCount * ENTRY_BYTES + blocks * CHECKSUM_BYTES;
 }
 
+/** A `DataView` of exactly these bytes. */
 export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
@@ -94,6 +100,7 @@ export function readLength(view: DataView, at: number): number | undefined {
   return high >= 2 ** 21 ? undefined : high * 2 ** 32 + view.getUint32(at, true);
 }
 
+/** Fills the first 64 bytes of an object. */
 export function writeHeader(target: Uint8Array, identity: ContainerIdentity): void {
   const view = viewOf(target);
   writeIdentity(view, identity);

@@ -5,7 +5,6 @@ import { isBrainyError } from "../base/errors.ts";
 import { decodeCheckpoint, encodeCheckpoint } from "./checkpoint.ts";
 import { decodeConfig, encodeConfig } from "./config.ts";
 import { decodeManifest, encodeManifest } from "./manifest.ts";
-import type { Manifest } from "./manifest.ts";
 
 const KEY = "_brainy/manifests/0000000000000007.json";
 
@@ -21,7 +20,7 @@ function errorOf(run: () => unknown): { code: string; message: string } {
 
 /** Seals the manifest with some fields replaced, whatever their types say. */
 function altered(fields: Record<string, unknown>): Uint8Array {
-  return encodeManifest({ ...MANIFEST, ...fields } as Manifest);
+  return encodeManifest({ ...MANIFEST, ...fields });
 }
 
 test("a manifest is read as it was written, and written again as the same bytes", () => {

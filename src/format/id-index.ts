@@ -9,8 +9,11 @@ import type { IdFilter } from "./id-filter.ts";
  * then row. The fence has the hash of every 1024th entry (`high u32, low u32`), so that a reader
  * that holds it finds an id with one short read of the index.
  */
+/** Bytes of one entry of the index. */
 export const INDEX_ENTRY_BYTES = 12;
+/** Bytes of one post of the fence. */
 export const FENCE_ENTRY_BYTES = 8;
+/** Entries from one post of the fence to the next: 12 KiB of index. */
 export const FENCE_EVERY = 1024;
 
 /** Index and fence of rows whose hashes are given, as the bytes of their sections. */

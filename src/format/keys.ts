@@ -6,11 +6,17 @@ import type { SegmentId } from "./manifest.ts";
  * order of a LIST is their order. Only keys that match this grammar exactly are ever deleted.
  */
 
+/** The shared settings. */
 export const CONFIG_KEY = "_brainy/config.json";
+/** Before every manifest's number. */
 export const MANIFEST_PREFIX = "_brainy/manifests/";
+/** Before every slot's lane and number. */
 export const WAL_PREFIX = "_brainy/wal/";
+/** Before every checkpoint's name. */
 export const CHECKPOINT_PREFIX = "_brainy/checkpoints/";
+/** Before the scratch keys of the store probe. */
 export const PROBE_PREFIX = "_brainy/probe/";
+/** Before the folder of every segment and deletion vector. */
 export const SEGMENT_PREFIX = "vectors/";
 
 const NUMBER = /^\d{16}$/;
@@ -18,10 +24,12 @@ const ULID = "[0-9A-HJKMNP-TV-Z]{26}";
 const SEGMENT = new RegExp(`^vectors/p\\d{3}-p\\d{3}/(${ULID})\\.(seg|del)$`);
 const CHECKPOINT = /^_brainy\/checkpoints\/([A-Za-z0-9_-]{1,64})\.json$/;
 
+/** Sixteen digits: every safe integer fits. */
 export function padNumber(number: number): string {
   return String(number).padStart(16, "0");
 }
 
+/** Key of the manifest of this number. */
 export function manifestKey(number: number): string {
   return `${MANIFEST_PREFIX}${padNumber(number)}.json`;
 }
@@ -33,6 +41,7 @@ export function parseManifestKey(key: string): number | undefined {
   return NUMBER.test(digits) ? Number(digits) : undefined;
 }
 
+/** Key of one slot of a lane. */
 export function slotKey(lane: LaneId, number: number): string {
   return `${WAL_PREFIX}${lane}/${padNumber(number)}`;
 }
@@ -65,6 +74,7 @@ export function parseSegmentKey(key: string): { id: string; kind: "seg" | "del" 
   return match === null ? undefined : { id: match[1]!, kind: match[2] as "seg" | "del" };
 }
 
+/** Key of a checkpoint; the name is 1 to 64 letters, digits, `_` and `-`. */
 export function checkpointKey(name: string): string {
   return `${CHECKPOINT_PREFIX}${name}.json`;
 }

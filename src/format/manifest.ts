@@ -36,6 +36,7 @@ export interface Manifest {
   readonly lanes: readonly LaneEntry[];
 }
 
+/** One live segment, with what planning a compaction or a query needs of it. */
 export interface SegmentEntry {
   readonly id: SegmentId;
   /** Full object key. */
@@ -55,6 +56,7 @@ export type DeletionEntry =
   | { readonly count: number; readonly inline: string }
   | { readonly count: number; readonly key: string; readonly bytes: number };
 
+/** How far one lane is covered, and whether it has ended. */
 export interface LaneEntry {
   readonly lane: LaneId;
   /** Incarnation that writes it, from its open record. */

@@ -1,7 +1,7 @@
 import { BrainyError, corrupt } from "../base/errors.ts";
 import type { Attributes } from "./operation.ts";
 
-const CLEARABLE: readonly unknown[] = ["type", "domain", "expiresAtMs"];
+const CLEARABLE: ReadonlySet<unknown> = new Set(["type", "domain", "expiresAtMs"]);
 
 /** JSON text, or `undefined` for none. */
 export function encodeAttributes(attributes: Attributes | undefined): string | undefined {
@@ -35,7 +35,7 @@ function isAttribute(key: string, value: unknown): boolean {
     case "unset":
       return Array.isArray(value) && value.every((name) => typeof name === "string");
     case "clear":
-      return Array.isArray(value) && value.every((name) => CLEARABLE.includes(name));
+      return Array.isArray(value) && value.every((name) => CLEARABLE.has(name));
     default:
       return false;
   }

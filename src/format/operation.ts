@@ -26,6 +26,7 @@ export interface Operation {
   readonly seen?: readonly Version[] | undefined;
 }
 
+/** What a record has beside vector, content and metadata. */
 export interface Attributes {
   readonly type?: string | undefined;
   readonly domain?: string | undefined;

@@ -49,6 +49,7 @@ export interface SegmentColumns {
   residual?(): Batches<readonly ResidualRow[]>;
 }
 
+/** What a segment is made of; the counts are known before the columns are walked. */
 export interface SegmentWriterOptions {
   readonly id: SegmentId;
   readonly databaseId: string;
@@ -135,6 +136,7 @@ export class SegmentWriter implements AsyncIterable<Uint8Array> {
     let rows = 0;
     for await (const batch of this.#options.columns.vectors()) {
       const bytes = batch instanceof Uint8Array ? batch : packVectors(batch, dimension, stride);
+      if (bytes.byteLength === 0) continue;
       rows += bytes.byteLength / (4 * stride);
       yield bytes;
     }

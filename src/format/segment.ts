@@ -19,6 +19,7 @@ export interface SegmentRow {
   readonly residual?: readonly Operation[] | undefined;
 }
 
+/** What META says of a segment. */
 export interface SegmentMeta {
   readonly id: SegmentId;
   readonly databaseId: string;
@@ -61,8 +62,9 @@ export const SECTION = {
   meta: 18,
 } as const;
 
-/** A row's byte in the kinds section. */
+/** The byte in the kinds section of a row that can be found. */
 export const ROW_LIVE = 1;
+/** The byte of a tombstone, or of patches whose base has not come yet. */
 export const ROW_DEAD = 0;
 
 /** Floats from one row to the next: rows start at multiples of 16 bytes. */

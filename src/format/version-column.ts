@@ -13,6 +13,7 @@ export interface VersionKey {
   readonly lane: LaneId;
 }
 
+/** Takes a version apart; it is one already, so nothing is checked. */
 export function versionKey(version: Version): VersionKey {
   return {
     millis: versionMillis(version),

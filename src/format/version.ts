@@ -17,29 +17,36 @@ export type Version = Brand<string, "Version">;
 
 /** The counter's bound: 24 bits. A clock that reaches it moves to the next millisecond. */
 export const COUNTER_MAX = 2 ** 24 - 1;
+/** Every version, and nothing else. */
 export const VERSION_PATTERN = /^[0-9a-f]{12}-[0-9a-f]{6}-[0-9A-HJKMNP-TV-Z]{26}$/;
+/** Every lane id, and nothing else. */
 export const LANE_PATTERN = /^[0-9A-HJKMNP-TV-Z]{26}$/;
 
 /** Sorts before every version that an operation can carry. */
 export const VERSION_ZERO = `${"0".repeat(12)}-${"0".repeat(6)}-${"0".repeat(26)}` as Version;
 
+/** Puts a version together; `millis` below 2^48, `counter` up to `COUNTER_MAX`. */
 export function makeVersion(millis: number, counter: number, lane: LaneId): Version {
   const millisHex = millis.toString(16).padStart(12, "0");
   return `${millisHex}-${counter.toString(16).padStart(6, "0")}-${lane}` as Version;
 }
 
+/** Milliseconds since 1970, by the clock of the lane's writer. */
 export function versionMillis(version: Version): number {
   return Number.parseInt(version.slice(0, 12), 16);
 }
 
+/** Tells versions of one millisecond apart. */
 export function versionCounter(version: Version): number {
   return Number.parseInt(version.slice(13, 19), 16);
 }
 
+/** The lane whose writer made it. */
 export function versionLane(version: Version): LaneId {
   return version.slice(20) as LaneId;
 }
 
+/** Whether `text` is one, of whatever lane. */
 export function isVersion(text: unknown): text is Version {
   return typeof text === "string" && VERSION_PATTERN.test(text);
 }
@@ -56,10 +63,12 @@ export function parseLane(text: unknown, where: string): LaneId {
   throw corrupt(where, `not a lane: ${JSON.stringify(text)}`);
 }
 
+/** The later of two. */
 export function maxVersion(a: Version, b: Version): Version {
   return a > b ? a : b;
 }
 
+/** The earlier of two. */
 export function minVersion(a: Version, b: Version): Version {
   return a < b ? a : b;
 }
