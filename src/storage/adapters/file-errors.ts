@@ -31,6 +31,7 @@ export function fileError(error: unknown, what: string): unknown {
  * be after a crash. Reading it back would prove nothing, because the page cache answers.
  */
 export function unsyncedError(error: unknown, what: string): BrainyError {
+  if (isBrainyError(error, "BRAINY_UNAVAILABLE")) return error;
   return new BrainyError("BRAINY_UNAVAILABLE", `${what}: fsync failed, durability is unknown`, {
     cause: error,
   });

@@ -1,7 +1,7 @@
 import { dirname, join } from "node:path";
 import { BrainyError, invalid } from "../../base/errors.ts";
 import { OPEN_READ, type FileCalls } from "./file-calls.ts";
-import { systemCode } from "./file-errors.ts";
+import { systemCode, unsyncedError } from "./file-errors.ts";
 
 /** Folders remembered before all are forgotten and looked at again. */
 const KNOWN_MAX = 10_000;
@@ -85,7 +85,9 @@ export class FileFolders {
     if (process.platform === "win32") return;
     const file = await this.#calls.open(folder, OPEN_READ);
     try {
-      await this.#calls.fsync(file);
+      await this.#calls.fsync(file).catch((error: unknown) => {
+        throw unsyncedError(error, folder);
+      });
     } finally {
       await this.#calls.close(file);
     }

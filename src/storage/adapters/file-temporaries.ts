@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { BigIntStats } from "node:fs";
 import { randomHex, type Random } from "../../base/random.ts";
 import { OPEN_CREATE, type FileCalls } from "./file-calls.ts";
-import { systemCode } from "./file-errors.ts";
+import { systemCode, unsyncedError } from "./file-errors.ts";
 
 /** What a dead process left behind is removed once it is this old by the file system's clock. */
 const LEFTOVER_MS = 3_600_000n;
@@ -47,11 +47,7 @@ export class FileTemporaries {
         if (source instanceof Uint8Array) await this.#writeAt(file, source, 0);
         else await this.#writeAll(file, source, signal);
         await this.#markModified(file);
-        // The times no longer change, so both may run at once.
-        [stats] = await Promise.all([
-          this.#calls.stat(file),
-          durable ? this.#calls.fsync(file) : undefined,
-        ]);
+        stats = await this.#settle(file, durable);
         signal?.throwIfAborted();
       } finally {
         await this.#calls.close(file);
@@ -106,6 +102,17 @@ export class FileTemporaries {
       const rest = bytes.subarray(written, written + WRITE_BYTES_MAX);
       written += await this.#calls.write(file, rest, position + written);
     }
+  }
+
+  /** The times no longer change, so the look and the fsync may run at once; both are waited for. */
+  async #settle(file: number, durable: boolean): Promise<BigIntStats> {
+    const [looked, synced] = await Promise.allSettled([
+      this.#calls.stat(file),
+      durable ? this.#calls.fsync(file) : undefined,
+    ]);
+    if (synced.status === "rejected") throw unsyncedError(synced.reason, "a new object");
+    if (looked.status === "rejected") throw looked.reason;
+    return looked.value;
   }
 
   /**
