@@ -2,7 +2,7 @@ import { invalid } from "../base/errors.ts";
 import { scalarName } from "./filter-operand.ts";
 
 /** The widest vectors the index is built for. */
-const DIMENSIONS_MAX = 4096;
+export const DIMENSIONS_MAX = 4096;
 
 /** What the database asks of every vector. */
 export interface VectorRules {
