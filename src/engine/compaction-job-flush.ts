@@ -28,7 +28,8 @@ export async function runFlush(context: JobContext, job: FlushJob): Promise<Comp
   for (const segment of job.base.segments) await lookup.visit(segment);
   const rows = await foldRows(context, tail.states, job);
   const { databaseId } = job.base;
-  const dimension = tail.dimension ?? 0;
+  // Vectors may also come from older rows that the log only patches.
+  const dimension = rows.find(({ vector }) => vector !== undefined)?.vector?.length ?? 0;
   const added: SegmentEntry[] = [];
   if (rows.length > 0) {
     added.push(
@@ -49,13 +50,13 @@ export async function runFlush(context: JobContext, job: FlushJob): Promise<Comp
 class TailStates {
   readonly states = new Map<string, RecordState>();
   readonly #floor: string;
-  dimension: number | undefined;
+  #dimension: number | undefined;
   /** Operations at or below the floor: nothing may appear there any more. */
   junkCount = 0;
 
   constructor(floor: string, dimension: number | undefined) {
     this.#floor = floor;
-    this.dimension = dimension;
+    this.#dimension = dimension;
   }
 
   add({ operations, where }: SlotBatch): void {
@@ -73,9 +74,9 @@ class TailStates {
 
   #checkDimension({ vector, id }: Operation, where: string): void {
     if (vector === undefined) return;
-    this.dimension ??= vector.length;
-    if (vector.length === this.dimension) return;
-    const lengths = `${vector.length} dimensions, not ${this.dimension}`;
+    this.#dimension ??= vector.length;
+    if (vector.length === this.#dimension) return;
+    const lengths = `${vector.length} dimensions, not ${this.#dimension}`;
     throw corrupt(where, `the vector of ${JSON.stringify(id)} has ${lengths}`);
   }
 }
