@@ -1,5 +1,5 @@
-// Nanoseconds for one 384-d distance: the float64 oracle in TypeScript against the kernel, over rows
-// that fit a cache and rows that do not. Run after `npm run build`: node bench/micro/distance.mjs
+// Nanoseconds for one 384-d distance: the float64 oracle in TypeScript against the kernel, over
+// rows that fit a cache and rows that do not. Run after `npm run build`: node bench/micro/distance.mjs
 import { performance } from "node:perf_hooks";
 import { distance } from "../../dist/kernel/oracle.js";
 import { VectorArena } from "../../dist/kernel/vector-arena.js";

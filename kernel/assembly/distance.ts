@@ -4,7 +4,7 @@
 // form add in the same order, so a row's distance has the same bits however it was reached: equal
 // rows tie exactly, and a masked scan agrees with an unmasked one.
 //
-// Measured (384-d, 2.x GHz Zen 5 under Node 20, ns a row): one row at a time is faster over
+// Measured (384-d, Zen 5 under Node 20, ns a row): one row at a time is faster over
 // contiguous rows out of cache (46 against 66: the hardware prefetches one stream best), four at a
 // time is faster over scattered rows (154 against 235: four misses are in flight).
 

@@ -78,7 +78,8 @@ function distanceFour(task: Task, a: u32, b: u32, c: u32, d: u32): v128 {
     found = dotFour(query, atA, atB, atC, atD, strideBytes);
     if (task.metric == COSINE) {
       const inverse = f32x4(
-        inverseNormOf(task, a), inverseNormOf(task, b), inverseNormOf(task, c), inverseNormOf(task, d),
+        inverseNormOf(task, a), inverseNormOf(task, b),
+        inverseNormOf(task, c), inverseNormOf(task, d),
       );
       found = f32x4.sub(
         f32x4.splat(1),
