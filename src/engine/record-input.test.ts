@@ -110,10 +110,13 @@ refuses("a string as vector", () => checkVector("1,2", cosine), /not "1,2"/);
 refuses("no vector", () => checkVector(undefined, cosine), /not undefined/);
 
 test("metadata becomes the text that JSON.stringify would write", () => {
-  const safe = fc.dictionary(
-    fc.string({ unit: "grapheme" }).filter((key) => key !== "__proto__"),
-    fc.jsonValue({ stringUnit: "grapheme", maxDepth: 6 }),
-  );
+  const safe = fc
+    .dictionary(
+      fc.string({ unit: "grapheme" }),
+      fc.jsonValue({ stringUnit: "grapheme", maxDepth: 6 }),
+    )
+    // The one key that is refused, at any depth; it is also likely, being a known trouble-maker.
+    .filter((metadata) => !JSON.stringify(metadata).includes('"__proto__":'));
   fc.assert(
     fc.property(safe, (metadata) => {
       expect(checkMetadata(metadata)).toBe(JSON.stringify(metadata));
