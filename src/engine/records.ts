@@ -51,15 +51,17 @@ export function findRecord(view: View, id: string, nowMs: number): RecordReferen
   return isExpired(reference.record.attributes, nowMs) ? undefined : reference;
 }
 
-/** Reads what references left in the store; `content: false` leaves it there. */
+/** Reads what references left elsewhere, as far as it is wanted. */
 export async function readRecords(
   references: readonly RecordReference[],
-  options: { readonly content: boolean },
+  options: { readonly content: boolean; readonly vector: boolean },
 ): Promise<StoredRecord[]> {
   const contents = options.content ? await readContents(references) : undefined;
   return references.map(({ record, location }, i) => ({
     ...record,
-    vector: record.vector ?? location?.segment.vectorOf(location.row),
+    vector: options.vector
+      ? (record.vector ?? location?.segment.vectorOf(location.row))
+      : undefined,
     content: record.content ?? contents?.[i] ?? "",
   }));
 }
@@ -72,7 +74,8 @@ async function readContents(
   for (const [at, { record, location }] of references.entries()) {
     if (record.content !== undefined || location === undefined) continue;
     const rows = missing.get(location.segment) ?? [];
-    missing.set(location.segment, [...rows, { at, row: location.row }]);
+    rows.push({ at, row: location.row });
+    missing.set(location.segment, rows);
   }
   for (const [segment, wanted] of missing) {
     const texts = await segment.contentOf(wanted.map(({ row }) => row));
@@ -94,11 +97,15 @@ export async function countRecords(
   return count;
 }
 
-/** Every record of a snapshot that matches, in storage order, read block by block. */
+/**
+ * Every record of a snapshot that matches, in storage order, read block by block. With
+ * `content: false` neither content nor vectors are read.
+ */
 export async function* scanRecords(
   snapshot: FullSnapshot,
-  { filter, clock }: ScanOptions,
+  { filter, clock, content }: ScanOptions & { readonly content: boolean },
 ): AsyncGenerator<StoredRecord> {
+  const parts = { content, vector: content };
   for (const { loaded, live } of snapshot.segments) {
     const mask = await visibleRows({ loaded, live, filter, clock });
     let block: RecordReference[] = [];
@@ -106,13 +113,13 @@ export async function* scanRecords(
       if (!hasBit(mask, row)) continue;
       block.push({ record: loaded.visible(row), location: { segment: loaded, row } });
       if (block.length < CONTENT_ROWS) continue;
-      yield* await readRecords(block, { content: true });
+      yield* await readRecords(block, parts);
       block = [];
     }
-    yield* await readRecords(block, { content: true });
+    yield* await readRecords(block, parts);
   }
   for await (const { visible, location } of visibleTail(snapshot, { filter, clock })) {
-    yield* await readRecords([{ record: visible!, location }], { content: true });
+    yield* await readRecords([{ record: visible!, location }], parts);
   }
 }
 

@@ -1,0 +1,404 @@
+import { BrainyError } from "./base/errors.ts";
+import { refuseUnknownKeys } from "./base/nearest-name.ts";
+import { ADD_KEYS, EVERY_PART, READ_KEYS, freshness, partsOf, quote } from "./call-options.ts";
+import type { Database } from "./engine/database.ts";
+import { compileFilter } from "./engine/filter.ts";
+import type { Filter } from "./engine/filter-types.ts";
+import type { Draft } from "./engine/log-writer.ts";
+import { checkId, checkK } from "./engine/record-input.ts";
+import {
+  countRecords,
+  findRecord,
+  pageOfRecords,
+  scanRecords,
+} from "./engine/records.ts";
+import type { VerifyReport } from "./engine/verify.ts";
+import { Ingest } from "./ingest.ts";
+import type { HealthStatus, Metrics } from "./monitor.ts";
+import { resolveOptions } from "./options.ts";
+import { presentRecord } from "./present.ts";
+import { prepareRecord, putDraft, recordOfAdd } from "./record-encoder.ts";
+import { patchDraft } from "./record-patch.ts";
+import { searchQuery } from "./search-query.ts";
+import { Session } from "./session.ts";
+import type {
+  AddItem,
+  AddManyOptions,
+  AddManyResult,
+  AddOptions,
+  BrainyEvent,
+  BrainyOptions,
+  BrainyRecord,
+  ExportOptions,
+  GetOptions,
+  Hit,
+  JsonObject,
+  ListOptions,
+  ListPage,
+  Query,
+  ReadOptions,
+  RecordChanges,
+  RecordInput,
+  SearchOptions,
+  VectorInput,
+} from "./types.ts";
+
+/** Deletes in one slot. */
+const DELETES_PER_SLOT = 1_000;
+/** How long an export may take before what it reads may be collected. */
+const EXPORT_MS_MAX = 6 * 3_600_000;
+
+/**
+ * A vector database in this process.
+ *
+ * Opens on first use and needs no `init`. Every write resolves when it is durable; reads see all
+ * writes of this process, and those of others after the next look at the store.
+ *
+ * @example
+ * ```ts
+ * import Brainy from "brainy";
+ *
+ * await using brain = new Brainy({ storage: "./data" });
+ * await brain.add("The quick brown fox", { animal: "fox" }, { id: "a" });
+ * const hits = await brain.search("brown foxes", 3, { filter: { animal: "fox" } });
+ * console.log(hits[0]?.id, hits[0]?.score);
+ * ```
+ */
+export class Brainy<Metadata extends object = JsonObject> implements AsyncDisposable {
+  readonly #session: Session;
+
+  /** Checks the options; an unknown one is refused with the nearest name. Opens nothing yet. */
+  constructor(options: BrainyOptions = {}) {
+    this.#session = new Session(resolveOptions(options));
+  }
+
+  /** Opens the database now rather than on first use, so that its errors come here. */
+  async init(): Promise<void> {
+    await this.#session.open();
+  }
+
+  /**
+   * Adds a record, or replaces the one with the same id. Resolves with its id once it is durable.
+   *
+   * `input` is a vector, a text, which is embedded, or an object, whose strings are embedded and
+   * which is its own metadata unless one is given. A string as second argument is the type.
+   *
+   * @throws BrainyError `BRAINY_INVALID_ARGUMENT` before anything is written.
+   */
+  add(
+    input: VectorInput | string | JsonObject,
+    metadata?: Metadata | string,
+    options?: AddOptions,
+  ): Promise<string> {
+    return this.#session.monitor.measure("write", async () => {
+      const database = await this.#session.openToWrite();
+      refuseUnknownKeys(options ?? {}, ADD_KEYS, "options");
+      const record = recordOfAdd(input, metadata as JsonObject | string | undefined, options);
+      const prepared = prepareRecord(record, database.newUlid);
+      const vector = prepared.vector ?? (await this.#session.embed([prepared.embed!]))[0]!;
+      const { dimensions, metric } = database;
+      const { draft, bytes } = putDraft(prepared, vector, { dimensions, metric });
+      await database.write({ drafts: [draft], bytes });
+      return prepared.id;
+    });
+  }
+
+  /**
+   * Adds many records from an iterable, in slots of up to `batching.size`, asking the source for
+   * more only as fast as the store takes them. Bad items are returned in `failed`; a store that
+   * fails rejects, saying how many were acknowledged.
+   */
+  addMany(
+    items: Iterable<AddItem<Metadata>> | AsyncIterable<AddItem<Metadata>>,
+    options: AddManyOptions = {},
+  ): Promise<AddManyResult> {
+    return this.#session.monitor.measure("write", async () => {
+      refuseUnknownKeys(options, ["onProgress", "signal"], "options");
+      const database = await this.#session.openToWrite();
+      const { clock, batchSize, flushIntervalMs, limits } = this.#session.options;
+      const ingest = new Ingest(
+        {
+          database,
+          clock,
+          embed: (texts, signal) => this.#session.embed(texts, signal),
+          slotRecordsMax: batchSize,
+          slotBytesMax: limits.slotBytesMax,
+          flushIntervalMs,
+        },
+        options,
+      );
+      return ingest.run(items as Iterable<AddItem> | AsyncIterable<AddItem>);
+    });
+  }
+
+  /** What `export` yielded, back in: ids, vectors and everything else as they were. */
+  import(
+    records: Iterable<RecordInput<Metadata>> | AsyncIterable<RecordInput<Metadata>>,
+    options: AddManyOptions = {},
+  ): Promise<AddManyResult> {
+    return this.addMany(records, options);
+  }
+
+  /** The record with this id, or `undefined`. */
+  async get(id: string, options: GetOptions = {}): Promise<BrainyRecord<Metadata> | undefined> {
+    return (await this.getMany([id], options))[0];
+  }
+
+  /** The records with these ids, in the order asked for; `undefined` where there is none. */
+  getMany(
+    ids: readonly string[],
+    options: GetOptions = {},
+  ): Promise<(BrainyRecord<Metadata> | undefined)[]> {
+    return this.#session.monitor.measure("read", async () => {
+      refuseUnknownKeys(options, ["include", ...READ_KEYS], "options");
+      const checked = ids.map(checkId);
+      const include = partsOf(options.include, EVERY_PART);
+      const database = await this.#session.open();
+      return database.read(freshness(options), async (view) => {
+        const nowMs = this.#session.options.clock.nowMs();
+        const found = checked.map((id) => findRecord(view, id, nowMs));
+        const records = await this.#session.readAll(found.filter((one) => one !== undefined), include);
+        let next = 0;
+        return found.map((one) =>
+          one === undefined ? undefined : presentRecord<Metadata>(records[next++]!, include),
+        );
+      });
+    });
+  }
+
+  /** Whether there is a record with this id. */
+  has(id: string, options: ReadOptions = {}): Promise<boolean> {
+    return this.#session.monitor.measure("read", async () => {
+      refuseUnknownKeys(options, READ_KEYS, "options");
+      checkId(id);
+      const database = await this.#session.open();
+      return database.read(
+        freshness(options),
+        async (view) => findRecord(view, id, this.#session.options.clock.nowMs()) !== undefined,
+      );
+    });
+  }
+
+  /**
+   * Changes parts of a record and leaves the rest, also against concurrent changes of other
+   * parts. Metadata is merged by top-level key. Resolves with the new version.
+   *
+   * @throws BrainyError `BRAINY_NOT_FOUND` when no such record is visible here.
+   */
+  update(id: string, changes: RecordChanges<Metadata>): Promise<string> {
+    return this.#session.monitor.measure("write", async () => {
+      const database = await this.#session.openToWrite();
+      checkId(id);
+      const [before] = await database.read({ level: "eventual" }, async (view) => {
+        const found = findRecord(view, id, this.#session.options.clock.nowMs());
+        return found === undefined ? [] : this.#session.readAll([found], new Set(EVERY_PART));
+      });
+      if (before === undefined) {
+        throw new BrainyError("BRAINY_NOT_FOUND", `there is no record with id ${quote(id)}`);
+      }
+      const batch = await patchDraft({
+        before,
+        changes: changes as RecordChanges,
+        rules: { dimensions: database.dimensions, metric: database.metric },
+        embed: async (text) => (await this.#session.embed([text]))[0]!,
+      });
+      const [version] = await database.write(batch);
+      return version!;
+    });
+  }
+
+  /**
+   * Deletes records by id, or all that match a filter when the call is made. Resolves with how
+   * many of them were visible, once their deletion is durable. Deleting what is not there is no
+   * error, and is written all the same: another process may know more.
+   */
+  delete(target: string | readonly string[] | { readonly filter: Filter<Metadata> }): Promise<number> {
+    return this.#session.monitor.measure("write", async () => {
+      const database = await this.#session.openToWrite();
+      if (typeof target === "object" && "filter" in target) {
+        refuseUnknownKeys(target, ["filter"], "delete");
+        const filter = compileFilter(target.filter);
+        const { clock } = this.#session.options;
+        const ids: string[] = [];
+        await database.read({ level: "eventual" }, async (view) => {
+          ids.length = 0;
+          const scan = scanRecords(view.fullSnapshot(), { filter, clock, content: false });
+          for await (const { id } of scan) ids.push(id);
+        });
+        await this.#deleteIds(database, ids);
+        return ids.length;
+      }
+      const ids = (typeof target === "string" ? [target] : target).map(checkId);
+      const nowMs = this.#session.options.clock.nowMs();
+      const { view } = database;
+      const visible = ids.filter((id) => view !== undefined && findRecord(view, id, nowMs));
+      await this.#deleteIds(database, ids);
+      return new Set(visible).size;
+    });
+  }
+
+  /**
+   * The nearest records to a vector, to a text, or to the record `{ id }`, best first. With a
+   * filter, `k` come back whenever `k` match.
+   */
+  search(query: Query, options?: SearchOptions<Metadata>): Promise<Hit<Metadata>[]>;
+  search(query: Query, k: number, options?: SearchOptions<Metadata>): Promise<Hit<Metadata>[]>;
+  search(
+    query: Query,
+    kOrOptions: number | SearchOptions<Metadata> = {},
+    options: SearchOptions<Metadata> = {},
+  ): Promise<Hit<Metadata>[]> {
+    const wanted = typeof kOrOptions === "number" ? { ...options, k: kOrOptions } : kOrOptions;
+    return this.#session.monitor.measure("read", () => searchQuery(this.#session, query, wanted));
+  }
+
+  /** How many records there are, or match. */
+  count(filter?: Filter<Metadata>, options: ReadOptions = {}): Promise<number> {
+    return this.#session.monitor.measure("read", async () => {
+      refuseUnknownKeys(options, READ_KEYS, "options");
+      const database = await this.#session.open();
+      const { clock } = this.#session.options;
+      const compiled = filter === undefined ? undefined : compileFilter(filter);
+      return database.read(freshness(options), (view) =>
+        countRecords(view.fullSnapshot(), { filter: compiled, clock }),
+      );
+    });
+  }
+
+  /**
+   * A page of records in order of their ids. What is not changed between two pages is neither
+   * skipped nor repeated.
+   */
+  list(options: ListOptions<Metadata> = {}): Promise<ListPage<Metadata>> {
+    return this.#session.monitor.measure("read", async () => {
+      refuseUnknownKeys(options, ["filter", "cursor", "limit", "include", ...READ_KEYS], "options");
+      const { cursor, limit = 100 } = options;
+      checkK(limit);
+      const after = cursor === undefined ? undefined : checkId(cursor);
+      const filter = options.filter === undefined ? undefined : compileFilter(options.filter);
+      const include = partsOf(options.include, EVERY_PART);
+      const database = await this.#session.open();
+      const { clock } = this.#session.options;
+      return database.read(freshness(options), async (view) => {
+        const scan = { filter, clock, after, limit: limit + 1 };
+        const found = await pageOfRecords(view.fullSnapshot(), scan);
+        const records = await this.#session.readAll(found.slice(0, limit), include);
+        const last = found.length > limit ? records.at(-1) : undefined;
+        return {
+          records: records.map((record) => presentRecord<Metadata>(record, include)),
+          ...(last !== undefined && { cursor: last.id }),
+        };
+      });
+    });
+  }
+
+  /** Every record that matches, of one moment, in storage order. Memory stays bounded. */
+  async *export(options: ExportOptions<Metadata> = {}): AsyncGenerator<BrainyRecord<Metadata>> {
+    refuseUnknownKeys(options, ["filter", ...READ_KEYS], "options");
+    const filter = options.filter === undefined ? undefined : compileFilter(options.filter);
+    const database = await this.#session.open();
+    const { clock } = this.#session.options;
+    const snapshot = await database.read(freshness(options), async (view) => view.fullSnapshot());
+    // Pins what is read, so that no process collects it on the way.
+    const isPinned = !this.#session.options.readOnly && snapshot.segments.length > 0;
+    const pin = `export-${database.newUlid()}`;
+    if (isPinned) await database.checkpoint(pin, EXPORT_MS_MAX);
+    try {
+      const include = new Set(EVERY_PART);
+      for await (const record of scanRecords(snapshot, { filter, clock, content: true })) {
+        options.signal?.throwIfAborted();
+        yield presentRecord<Metadata>(record, include);
+      }
+    } finally {
+      if (isPinned) await database.deleteCheckpoint(pin);
+    }
+  }
+
+  /** `export` as an array. */
+  async exportAll(options: ExportOptions<Metadata> = {}): Promise<BrainyRecord<Metadata>[]> {
+    const records: BrainyRecord<Metadata>[] = [];
+    for await (const record of this.export(options)) records.push(record);
+    return records;
+  }
+
+  /** Resolves when everything written so far is durable. */
+  async flush(): Promise<void> {
+    await (await this.#session.open()).flush();
+  }
+
+  /** Folds the log into segments and segments into as few as can be. Reads go on meanwhile. */
+  async compact(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    await (await this.#session.openToWrite()).compact(options);
+  }
+
+  /**
+   * Names the present state, so that `new Brainy({ storage, checkpoint: name })` can open it
+   * later, whatever is written or deleted until then. Costs no copy; pins what it needs.
+   */
+  async checkpoint(name: string): Promise<void> {
+    await (await this.#session.openToWrite()).checkpoint(name);
+  }
+
+  /** Forgets a checkpoint; what only it needed is collected by the next compaction. */
+  async deleteCheckpoint(name: string): Promise<void> {
+    await (await this.#session.openToWrite()).deleteCheckpoint(name);
+  }
+
+  /**
+   * Walks every object: checksums, references, invariants. `repair` does what is safe and says
+   * what it did; see docs/guide/verify.md.
+   */
+  async verify(
+    options: {
+      readonly repair?: boolean | undefined;
+      readonly signal?: AbortSignal | undefined;
+      readonly onProgress?: ((objects: number) => void) | undefined;
+    } = {},
+  ): Promise<VerifyReport> {
+    if (options.repair === true) await this.#session.openToWrite();
+    await this.#session.open();
+    const { clock, random } = this.#session.options;
+    const { verifyStore } = await import("./engine/verify.ts");
+    return verifyStore({ store: this.#session.store, clock, random, ...options });
+  }
+
+  /** Figures of this instance that are already in memory. */
+  getMetrics(): Metrics {
+    return this.#session.monitor.metrics(this.#session.database);
+  }
+
+  /** How this instance is. Thresholds and warnings: docs/guide/monitoring.md. */
+  getHealthStatus(): HealthStatus {
+    const { readOnly } = this.#session.options;
+    const instanceId = this.#session.database?.incarnation ?? "closed";
+    return this.#session.monitor.health({ database: this.#session.database, instanceId, readOnly });
+  }
+
+  /** Calls `handler` on every event of a type, or of all with `'*'`. Returns what undoes it. */
+  on(type: string, handler: (event: BrainyEvent) => void): () => void {
+    return this.#session.events.on(type, handler);
+  }
+
+  /** Flushes and closes. Idempotent: the second caller waits for the first one's close. */
+  close(): Promise<void> {
+    return this.#session.close();
+  }
+
+  /** The same as `close`. */
+  cleanup(): Promise<void> {
+    return this.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #deleteIds(database: Database, ids: readonly string[]): Promise<void> {
+    for (let start = 0; start < ids.length; start += DELETES_PER_SLOT) {
+      const drafts = ids
+        .slice(start, start + DELETES_PER_SLOT)
+        .map((id): Draft => ({ kind: "delete", id }));
+      await database.write({ drafts, bytes: 64 * drafts.length });
+    }
+  }
+}

@@ -1,0 +1,61 @@
+import { BrainyError, invalid } from "./base/errors.ts";
+import { refuseUnknownKeys } from "./base/nearest-name.ts";
+import type { Freshness } from "./engine/database.ts";
+import type { ReadOptions, RecordPart } from "./types.ts";
+
+/** Every part of a record that a caller may ask for. */
+export const EVERY_PART: readonly RecordPart[] = ["metadata", "data", "text", "vector"];
+
+/** Options of everything that reads. */
+export const READ_KEYS = ["consistency", "maxStalenessMs", "signal"] as const;
+/** Options of `add`. */
+export const ADD_KEYS = ["id", "type", "domain", "text", "vector", "expiresAt"] as const;
+const SEARCH_KEYS = ["k", "filter", "minScore", "include", "mode", ...READ_KEYS] as const;
+const SEARCH_KEYS_LATER = ["recallTarget", "efSearch", "nprobe", "domains", "explain"];
+
+/** Refuses what a search cannot do, by name. */
+export function refuseUnknownSearch(options: object): void {
+  const { mode = "vector" } = options as { mode?: unknown };
+  const later = Object.keys(options).find((key) => SEARCH_KEYS_LATER.includes(key));
+  if (later !== undefined || mode === "text" || mode === "hybrid") {
+    throw new BrainyError(
+      "BRAINY_UNSUPPORTED",
+      `search option ${later ?? `mode ${quote(String(mode))}`} is not available in this version`,
+    );
+  }
+  if (mode !== "vector") throw invalid(`search: mode ${quote(String(mode))} is not 'vector'`);
+  refuseUnknownKeys(options, SEARCH_KEYS, "options");
+}
+
+/** How fresh a read has to be, by its options. */
+export function freshness({ consistency = "eventual", maxStalenessMs = 5_000 }: ReadOptions): Freshness {
+  if (!Number.isFinite(maxStalenessMs) || maxStalenessMs < 0) {
+    throw invalid(`maxStalenessMs: ${String(maxStalenessMs)} is not a number of milliseconds`);
+  }
+  switch (consistency) {
+    case "eventual":
+    case "strong":
+      return { level: consistency };
+    case "bounded":
+      return { level: "bounded", maxStalenessMs };
+    default:
+      throw invalid(`consistency: ${String(consistency)} is none of eventual, bounded, strong`);
+  }
+}
+
+/** The parts of records that a caller wants. */
+export function partsOf(
+  include: readonly RecordPart[] | undefined,
+  fallback: readonly RecordPart[],
+): ReadonlySet<RecordPart> {
+  for (const part of include ?? []) {
+    if (EVERY_PART.includes(part)) continue;
+    throw invalid(`include: ${quote(String(part))} is none of ${EVERY_PART.join(", ")}`);
+  }
+  return new Set(include ?? fallback);
+}
+
+/** Text in an error message, with its quotes. */
+export function quote(text: string): string {
+  return JSON.stringify(text);
+}

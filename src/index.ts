@@ -1,0 +1,20 @@
+import { Brainy } from "./brainy.ts";
+import type { BrainyOptions } from "./types.ts";
+
+export { Brainy, Brainy as BrainyData };
+export default Brainy;
+
+/** The same as `new Brainy(options)`. */
+export function createAutoBrainy(options?: BrainyOptions): Brainy {
+  return new Brainy(options);
+}
+
+export { BrainyError, ERROR_CODES, isBrainyError } from "./base/errors.ts";
+export type { ErrorAction, ErrorCode } from "./base/errors.ts";
+export type { Filter } from "./engine/filter-types.ts";
+export type { VerifyReport } from "./engine/verify.ts";
+export type { Metric } from "./kernel/metric.ts";
+export type { HealthStatus, Metrics } from "./monitor.ts";
+export { lexicalEmbedder } from "./text/index.ts";
+export type { Embedder } from "./text/index.ts";
+export type * from "./types.ts";

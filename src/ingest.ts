@@ -1,0 +1,198 @@
+import { BrainyError, invalid } from "./base/errors.ts";
+import type { Clock } from "./base/clock.ts";
+import type { Database } from "./engine/database.ts";
+import type { Draft, DraftBatch } from "./engine/log-writer.ts";
+import { prepareRecord, putDraft, recordOfItem, type PreparedRecord } from "./record-encoder.ts";
+import type { AddItem, AddManyOptions, AddManyResult, FailedItem, VectorInput } from "./types.ts";
+
+/** Slots of one `addMany` that wait or are on their way: enough to keep the log busy. */
+const SLOTS_IN_FLIGHT_MAX = 4;
+/** Items checked between two breaths: about 1 ms. */
+const ITEMS_PER_BREATH = 128;
+
+export interface IngestOptions {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly embed: (
+    texts: readonly string[],
+    signal: AbortSignal | undefined,
+  ) => Promise<readonly VectorInput[]>;
+  readonly slotRecordsMax: number;
+  readonly slotBytesMax: number;
+  readonly flushIntervalMs: number;
+}
+
+interface Pending {
+  readonly index: number;
+  readonly prepared: PreparedRecord;
+}
+
+/**
+ * Puts the items of an iterable into the log, slot by slot, with bounded memory: the source is
+ * asked for more only while few slots are on their way. A bad item is reported and the others go
+ * on; a store that fails ends it with an error that says how much was acknowledged.
+ */
+export class Ingest {
+  readonly #options: IngestOptions;
+  readonly #many: AddManyOptions;
+  readonly #failed: FailedItem[] = [];
+  readonly #inFlight = new Set<Promise<void>>();
+  #pending: Pending[] = [];
+  #pendingBytes = 0;
+  #pendingSinceMs = 0;
+  #added = 0;
+  #dimensions: number | undefined;
+  #error: unknown;
+
+  constructor(options: IngestOptions, many: AddManyOptions) {
+    this.#options = options;
+    this.#many = many;
+  }
+
+  async run(items: Iterable<AddItem> | AsyncIterable<AddItem>): Promise<AddManyResult> {
+    const { clock } = this.#options;
+    const { signal } = this.#many;
+    let index = 0;
+    try {
+      for await (const item of this.#deadlined(items)) {
+        if (signal?.aborted === true || this.#error !== undefined) break;
+        if (item !== DEADLINE) this.#take(item, index++);
+        if (item === DEADLINE || this.#isFull()) await this.#cut();
+        if (index % ITEMS_PER_BREATH === 0) await clock.breathe();
+      }
+      if (signal?.aborted !== true) await this.#cut();
+    } finally {
+      await Promise.allSettled(this.#inFlight);
+    }
+    if (this.#error !== undefined) throw this.#explain(this.#error);
+    signal?.throwIfAborted();
+    return { added: this.#added, failed: this.#failed.toSorted((a, b) => a.index - b.index) };
+  }
+
+  /** The items, and a mark whenever what is pending has waited for as long as it may. */
+  async *#deadlined(
+    items: Iterable<AddItem> | AsyncIterable<AddItem>,
+  ): AsyncGenerator<AddItem | typeof DEADLINE> {
+    if (typeof items !== "object" || items === null) {
+      throw invalid("addMany takes an array or another iterable");
+    }
+    if (Symbol.iterator in items) {
+      yield* items as Iterable<AddItem>;
+      return;
+    }
+    const { clock, flushIntervalMs } = this.#options;
+    const iterator = items[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        const next = iterator.next();
+        while (this.#pending.length > 0) {
+          const waitMs = this.#pendingSinceMs + flushIntervalMs - clock.monotonicMs();
+          const timer = new AbortController();
+          const deadline = clock.sleep(Math.max(0, waitMs), timer.signal).then(
+            () => DEADLINE,
+            () => undefined,
+          );
+          const first = await Promise.race([next.then(() => undefined), deadline]);
+          timer.abort();
+          if (first !== DEADLINE) break;
+          yield DEADLINE;
+        }
+        const result = await next;
+        if (result.done === true) return;
+        yield result.value;
+      }
+    } finally {
+      await iterator.return?.();
+    }
+  }
+
+  #take(item: AddItem, index: number): void {
+    try {
+      const prepared = prepareRecord(recordOfItem(item), this.#options.database.newUlid);
+      if (this.#pending.length === 0) this.#pendingSinceMs = this.#options.clock.monotonicMs();
+      this.#pending.push({ index, prepared });
+      const vectorBytes = 4 * (prepared.vector?.length ?? this.#dimensions ?? 384);
+      this.#pendingBytes += vectorBytes + prepared.content.length + prepared.metadata.length;
+    } catch (error) {
+      this.#fail(index, idOf(item), error);
+    }
+  }
+
+  #isFull(): boolean {
+    const { slotRecordsMax, slotBytesMax } = this.#options;
+    return this.#pending.length >= slotRecordsMax || this.#pendingBytes >= slotBytesMax * 0.9;
+  }
+
+  /** Sends what is pending on its way, and waits while too much already is. */
+  async #cut(): Promise<void> {
+    const pending = this.#pending;
+    this.#pending = [];
+    this.#pendingBytes = 0;
+    if (pending.length === 0) return;
+    const sending = this.#send(pending).catch((error: unknown) => {
+      this.#error ??= error;
+    });
+    this.#inFlight.add(sending);
+    void sending.finally(() => this.#inFlight.delete(sending));
+    while (this.#inFlight.size >= SLOTS_IN_FLIGHT_MAX) await Promise.race(this.#inFlight);
+  }
+
+  async #send(pending: readonly Pending[]): Promise<void> {
+    const { database } = this.#options;
+    const vectors = await this.#vectors(pending);
+    for (const batch of this.#batches(pending, vectors)) {
+      await database.write(batch);
+      this.#added += batch.drafts.length;
+      this.#many.onProgress?.({ added: this.#added, failed: this.#failed.length });
+    }
+  }
+
+  async #vectors(pending: readonly Pending[]): Promise<readonly VectorInput[]> {
+    const texts = pending.flatMap(({ prepared }) => prepared.embed ?? []);
+    const embedded = texts.length === 0 ? [] : await this.#options.embed(texts, this.#many.signal);
+    let next = 0;
+    return pending.map(({ prepared }) => prepared.vector ?? embedded[next++]!);
+  }
+
+  /** One slot's worth, or more when the estimate was too low. */
+  #batches(pending: readonly Pending[], vectors: readonly VectorInput[]): DraftBatch[] {
+    const { database, slotBytesMax } = this.#options;
+    const { metric } = database;
+    const batches: { drafts: Draft[]; bytes: number }[] = [];
+    let last = { drafts: [] as Draft[], bytes: 0 };
+    for (const [i, { index, prepared }] of pending.entries()) {
+      try {
+        const dimensions = database.dimensions ?? this.#dimensions;
+        const { draft, bytes } = putDraft(prepared, vectors[i]!, { dimensions, metric });
+        this.#dimensions ??= draft.vector!.length;
+        if (last.drafts.length === 0 || last.bytes + bytes > slotBytesMax) {
+          last = { drafts: [], bytes: 0 };
+          batches.push(last);
+        }
+        last.drafts.push(draft);
+        last.bytes += bytes;
+      } catch (error) {
+        this.#fail(index, prepared.id, error);
+      }
+    }
+    return batches;
+  }
+
+  #fail(index: number, id: string | undefined, error: unknown): void {
+    const known = error instanceof Error ? error : new Error(String(error));
+    this.#failed.push({ index, ...(id !== undefined && { id }), error: known });
+  }
+
+  #explain(error: unknown): unknown {
+    if (!(error instanceof BrainyError)) return error;
+    const message = `${error.message} (after ${this.#added} records were acknowledged)`;
+    return new BrainyError(error.code, message, { cause: error });
+  }
+}
+
+const DEADLINE = Symbol("deadline");
+
+function idOf(item: AddItem): string | undefined {
+  const { id } = (typeof item === "object" && item !== null ? item : {}) as { id?: unknown };
+  return typeof id === "string" ? id : undefined;
+}

@@ -1,0 +1,242 @@
+import type { Clock } from "./base/clock.ts";
+import { isBrainyError } from "./base/errors.ts";
+import type { Database } from "./engine/database.ts";
+
+/** Seconds over which rates are averaged. */
+const WINDOW_SECONDS = 60;
+/** Share of the memory this process may use from which health warns. */
+const MEMORY_SHARE_HIGH = 0.9;
+/** Share of failed operations from which health is degraded, and unhealthy. */
+const ERROR_RATE_DEGRADED = 0.01;
+const ERROR_RATE_UNHEALTHY = 0.5;
+/** Slots waiting for compaction from which health is degraded. */
+const SLOTS_HIGH = 10_000;
+
+/** Health of one instance; every figure is measured by this process. */
+export interface HealthStatus {
+  readonly status: "healthy" | "degraded" | "unhealthy";
+  readonly instanceId: string;
+  readonly role: "reader" | "hybrid";
+  /** Seconds since it was opened. */
+  readonly uptime: number;
+  readonly metrics: {
+    /** Records that searches see. */
+    readonly vectorCount: number;
+    /** Share of records whose content was read from memory rather than from the store. */
+    readonly cacheHitRate: number;
+    /** Resident memory of the process. */
+    readonly memoryUsageMB: number;
+    /** Of one core, since the call before; may exceed 100. */
+    readonly cpuUsagePercent: number;
+    /** Reads and writes over the last minute. */
+    readonly requestsPerSecond: number;
+    readonly averageLatencyMs: number;
+    /** Share of operations of the last minute that failed for reasons other than the call. */
+    readonly errorRate: number;
+  };
+  readonly warnings: readonly string[];
+}
+
+/** Figures of one instance. Sizes in bytes, times in milliseconds. */
+export interface Metrics {
+  readonly nodes: { readonly total: number; readonly healthy: number };
+  readonly shards: { readonly total: number; readonly local: number };
+  readonly replication: { readonly factor: number; readonly lag: number };
+  readonly operations: { readonly reads: number; readonly writes: number };
+  /** `available` is `undefined` where the store has no known bound. */
+  readonly storage: { readonly used: number; readonly available: number | undefined };
+  readonly index: {
+    readonly records: number;
+    readonly segments: number;
+    readonly tailOperations: number;
+    readonly tailBytes: number;
+    readonly manifest: number;
+    readonly junkOperations: number;
+  };
+  readonly log: {
+    /** Waiting for compaction. */
+    readonly slots: number;
+    readonly slotsWritten: number;
+    readonly bytesWritten: number;
+  };
+}
+
+type Kind = "read" | "write";
+
+interface Second {
+  readonly at: number;
+  operations: number;
+  failures: number;
+  latencyMs: number;
+}
+
+interface ProcessFigures {
+  memoryUsage?: () => { readonly rss: number };
+  cpuUsage?: () => { readonly user: number; readonly system: number };
+  constrainedMemory?: () => number;
+}
+
+/** Counts what an instance does, and judges how it is. */
+export class Monitor {
+  readonly #clock: Clock;
+  readonly #openedAtMs: number;
+  readonly #seconds: Second[] = [];
+  readonly #totals = { read: 0, write: 0 };
+  #contentHits = 0;
+  #contentReads = 0;
+  #cpu: { readonly atMs: number; readonly micros: number };
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#openedAtMs = clock.monotonicMs();
+    this.#cpu = { atMs: this.#openedAtMs, micros: cpuMicros() };
+  }
+
+  /** Runs an operation and counts it. */
+  async measure<T>(kind: Kind, run: () => Promise<T>): Promise<T> {
+    const startedMs = this.#clock.monotonicMs();
+    let isFailure = false;
+    try {
+      return await run();
+    } catch (error) {
+      // A wrong call says nothing about this instance.
+      isFailure = !(isBrainyError(error) && error.action === "fix-call");
+      throw error;
+    } finally {
+      this.#totals[kind]++;
+      const second = this.#second();
+      second.operations++;
+      if (isFailure) second.failures++;
+      second.latencyMs += this.#clock.monotonicMs() - startedMs;
+    }
+  }
+
+  /** Content of `read` records was needed, and `hits` of them were in memory. */
+  countContent(hits: number, read: number): void {
+    this.#contentHits += hits;
+    this.#contentReads += read;
+  }
+
+  /** See docs/guide/monitoring.md for every threshold and warning. */
+  health(options: {
+    readonly database: Database | undefined;
+    readonly instanceId: string;
+    readonly readOnly: boolean;
+  }): HealthStatus {
+    const { database, instanceId, readOnly } = options;
+    const stats = database?.stats();
+    const window = this.#window();
+    const memoryBytes = processFigures().memoryUsage?.().rss ?? 0;
+    const warnings: string[] = [];
+    if (memoryBytes > MEMORY_SHARE_HIGH * memoryLimit()) {
+      warnings.push("High memory usage detected");
+    }
+    if (window.errorRate >= ERROR_RATE_DEGRADED) warnings.push("High error rate detected");
+    if ((stats?.slots ?? 0) > SLOTS_HIGH) warnings.push("Compaction is falling behind");
+    if (stats?.maintenanceError !== undefined) {
+      warnings.push(`Compaction failed: ${String(stats.maintenanceError)}`);
+    }
+    const isUnhealthy = window.errorRate >= ERROR_RATE_UNHEALTHY;
+    return {
+      status: isUnhealthy ? "unhealthy" : warnings.length > 0 ? "degraded" : "healthy",
+      instanceId,
+      role: readOnly ? "reader" : "hybrid",
+      uptime: (this.#clock.monotonicMs() - this.#openedAtMs) / 1_000,
+      metrics: {
+        vectorCount: stats?.records ?? 0,
+        cacheHitRate: this.#contentReads === 0 ? 0 : this.#contentHits / this.#contentReads,
+        memoryUsageMB: memoryBytes / 2 ** 20,
+        cpuUsagePercent: this.#cpuPercent(),
+        requestsPerSecond: window.operations / window.seconds,
+        averageLatencyMs: window.operations === 0 ? 0 : window.latencyMs / window.operations,
+        errorRate: window.errorRate,
+      },
+      warnings,
+    };
+  }
+
+  metrics(database: Database | undefined): Metrics {
+    const stats = database?.stats();
+    const partitions = database?.config?.settings.partitionCount ?? 0;
+    return {
+      nodes: { total: 1, healthy: 1 },
+      shards: { total: partitions, local: partitions },
+      replication: { factor: 1, lag: Math.min(database?.stalenessMs ?? 0, Number.MAX_SAFE_INTEGER) },
+      operations: { reads: this.#totals.read, writes: this.#totals.write },
+      storage: { used: stats?.segmentBytes ?? 0, available: undefined },
+      index: {
+        records: stats?.records ?? 0,
+        segments: stats?.segments ?? 0,
+        tailOperations: stats?.tailOperations ?? 0,
+        tailBytes: stats?.tailBytes ?? 0,
+        manifest: stats?.manifest ?? 0,
+        junkOperations: stats?.junkOperations ?? 0,
+      },
+      log: {
+        slots: stats?.slots ?? 0,
+        slotsWritten: stats?.slotsWritten ?? 0,
+        bytesWritten: stats?.bytesWritten ?? 0,
+      },
+    };
+  }
+
+  #second(): Second {
+    const at = Math.floor(this.#clock.monotonicMs() / 1_000);
+    const last = this.#seconds.at(-1);
+    if (last?.at === at) return last;
+    const second = { at, operations: 0, failures: 0, latencyMs: 0 };
+    this.#seconds.push(second);
+    while (this.#seconds[0]!.at <= at - WINDOW_SECONDS) this.#seconds.shift();
+    return second;
+  }
+
+  #window(): {
+    readonly seconds: number;
+    readonly operations: number;
+    readonly latencyMs: number;
+    readonly errorRate: number;
+  } {
+    const nowMs = this.#clock.monotonicMs();
+    const from = Math.floor(nowMs / 1_000) - WINDOW_SECONDS;
+    let operations = 0;
+    let failures = 0;
+    let latencyMs = 0;
+    for (const second of this.#seconds) {
+      if (second.at <= from) continue;
+      operations += second.operations;
+      failures += second.failures;
+      latencyMs += second.latencyMs;
+    }
+    const openSeconds = (nowMs - this.#openedAtMs) / 1_000;
+    return {
+      seconds: Math.max(1, Math.min(WINDOW_SECONDS, openSeconds)),
+      operations,
+      latencyMs,
+      errorRate: operations === 0 ? 0 : failures / operations,
+    };
+  }
+
+  #cpuPercent(): number {
+    const now = { atMs: this.#clock.monotonicMs(), micros: cpuMicros() };
+    const before = this.#cpu;
+    this.#cpu = now;
+    const elapsedMs = now.atMs - before.atMs;
+    return elapsedMs <= 0 ? 0 : (now.micros - before.micros) / 10 / elapsedMs;
+  }
+}
+
+/** Absent outside Node and its kin; figures are then 0. */
+function processFigures(): ProcessFigures {
+  return (globalThis as { process?: ProcessFigures }).process ?? {};
+}
+
+function cpuMicros(): number {
+  const usage = processFigures().cpuUsage?.();
+  return usage === undefined ? 0 : usage.user + usage.system;
+}
+
+/** What the container or machine allows; no limit known means no warning. */
+function memoryLimit(): number {
+  const limit = processFigures().constrainedMemory?.() ?? 0;
+  return limit > 0 && limit < 2 ** 50 ? limit : Number.POSITIVE_INFINITY;
+}

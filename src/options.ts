@@ -1,0 +1,245 @@
+import { systemClock, type Clock } from "./base/clock.ts";
+import { BrainyError, invalid } from "./base/errors.ts";
+import { refuseUnknownKeys } from "./base/nearest-name.ts";
+import { systemRandom, type Random } from "./base/random.ts";
+import { DEFAULT_COMPACTION, type CompactionOptions } from "./engine/compaction-plan.ts";
+import { DEFAULT_LIMITS, type DatabaseLimits, type IndexingOptions } from "./engine/database.ts";
+import { DIMENSIONS_MAX } from "./engine/record-input.ts";
+import type { Metric } from "./kernel/metric.ts";
+import { functionEmbedder, type Embedder } from "./text/index.ts";
+import type { BrainyOptions, EmbeddingFunction, Logger, StorageOption } from "./types.ts";
+
+/** Options that were checked, with every default filled in. */
+export interface ResolvedOptions {
+  readonly storage: StorageOption;
+  readonly dimensions: number | undefined;
+  readonly metric: Metric | undefined;
+  /** `undefined`: the lexical one, if a text ever needs it. */
+  readonly embedder: Embedder | undefined;
+  readonly embeddingBatchSize: number;
+  readonly readOnly: boolean;
+  readonly checkpoint: string | undefined;
+  readonly batchSize: number;
+  readonly flushIntervalMs: number;
+  readonly indexing: IndexingOptions;
+  readonly compaction: Omit<CompactionOptions, "partitionCount"> | false;
+  readonly pollIntervalMs: number | undefined;
+  readonly limits: DatabaseLimits;
+  readonly isVerbose: boolean;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+const METRICS: readonly Metric[] = ["cosine", "euclidean", "dot"];
+
+const KNOWN = [
+  "storage",
+  "dimensions",
+  "metric",
+  "embedding",
+  "readOnly",
+  "mode",
+  "checkpoint",
+  "batching",
+  "indexing",
+  "compaction",
+  "pollInterval",
+  "limits",
+  "logging",
+  "clock",
+  "random",
+] as const;
+
+/** Names that the design reserves: refused as not there yet, never as unknown. */
+const RESERVED = new Set([
+  ...["distributed", "role", "writeOnly", "instanceId", "cache", "caching", "hnsw", "partitioning"],
+  ...["rateLimit", "deduplication", "s3", "monitoring", "domainDetector", "memory"],
+  ...["recallTarget", "peers", "region", "profile", "cluster", "syncFrom", "federation"],
+  ...["upstream", "namespace"],
+]);
+
+const NOOP_LOGGER: Logger = { info: () => {}, warn: () => {} };
+
+/** Checks what users pass to `new Brainy`. Nothing is opened or written yet. */
+export function resolveOptions(options: BrainyOptions = {}): ResolvedOptions {
+  const given = asObject(options, "options");
+  refuseUnknown(given, KNOWN, "options");
+  if ("storage" in given && given["storage"] === undefined) {
+    throw invalid(
+      "options.storage is undefined: is an environment variable missing? " +
+        "Leave the key out, or say 'memory', for a database that keeps nothing",
+    );
+  }
+  const { dimensions, metric, checkpoint, compaction = true } = options;
+  if (dimensions !== undefined) wholeNumber(dimensions, "options.dimensions", 1, DIMENSIONS_MAX);
+  if (metric !== undefined && !METRICS.includes(metric)) {
+    throw invalid(`options.metric: ${show(metric)} is none of ${METRICS.join(", ")}`);
+  }
+  if (typeof compaction !== "boolean") throw invalid("options.compaction must be true or false");
+  const { embedder, batchSize: embeddingBatchSize } = resolveEmbedding(options);
+  const { limits, compactionBytesMax } = resolveLimits(options);
+  const { batchSize, flushIntervalMs } = resolveBatching(options);
+  return {
+    storage: options.storage ?? "memory",
+    dimensions,
+    metric,
+    embedder,
+    embeddingBatchSize,
+    readOnly: resolveReadOnly(options) || checkpoint !== undefined,
+    checkpoint,
+    batchSize,
+    flushIntervalMs,
+    indexing: resolveIndexing(options),
+    compaction: compaction && { ...DEFAULT_COMPACTION, memoryBytesMax: compactionBytesMax },
+    pollIntervalMs: optional(options.pollInterval, "options.pollInterval", 0, 86_400_000),
+    limits: { ...limits, slotOperationsMax: batchSize },
+    ...resolveLogging(options),
+    clock: options.clock ?? systemClock,
+    random: options.random ?? systemRandom,
+  };
+}
+
+function resolveReadOnly({ readOnly = false, mode }: BrainyOptions): boolean {
+  if (typeof readOnly !== "boolean") throw invalid("options.readOnly must be true or false");
+  if (mode === undefined) return readOnly;
+  if (mode === "read-only") return true;
+  const reserved: readonly string[] = ["write-only", "edge"];
+  if (reserved.includes(mode)) throw unsupported(`options.mode ${show(mode)}`);
+  throw invalid(`options.mode: ${show(mode)} is not 'read-only'`);
+}
+
+function resolveEmbedding({ embedding, dimensions }: BrainyOptions): {
+  readonly embedder: Embedder | undefined;
+  readonly batchSize: number;
+} {
+  if (embedding === undefined) return { embedder: undefined, batchSize: 100 };
+  if (typeof embedding === "function") return fromFunction(embedding, "custom", dimensions);
+  const given = asObject(embedding, "options.embedding");
+  if (isEmbedder(given)) return { embedder: given, batchSize: 100 };
+  refuseUnknown(given, ["embed", "model", "batchSize"], "options.embedding", [
+    "provider",
+    "cacheEmbeddings",
+    "apiKey",
+    "baseURL",
+    "dimensions",
+  ]);
+  const { embed, model = "custom", batchSize = 100 } = given as Record<string, unknown>;
+  if (embed === undefined) throw unsupported("options.embedding without a function `embed`");
+  if (typeof embed !== "function") throw invalid("options.embedding.embed must be a function");
+  if (typeof model !== "string" || model === "") {
+    throw invalid("options.embedding.model must be a name");
+  }
+  wholeNumber(batchSize, "options.embedding.batchSize", 1, 10_000);
+  const resolved = fromFunction(embed as EmbeddingFunction, model, dimensions);
+  return { ...resolved, batchSize: batchSize as number };
+}
+
+function fromFunction(
+  embed: EmbeddingFunction,
+  name: string,
+  dimensions: number | undefined,
+): { readonly embedder: Embedder; readonly batchSize: number } {
+  const options = dimensions === undefined ? { name } : { name, dimensions };
+  return { embedder: functionEmbedder(embed, options), batchSize: 100 };
+}
+
+function isEmbedder(value: object): value is Embedder {
+  return "name" in value && "embed" in value && "dimensions" in value;
+}
+
+function resolveBatching({ batching = {} }: BrainyOptions): {
+  readonly batchSize: number;
+  readonly flushIntervalMs: number;
+} {
+  const where = "options.batching";
+  refuseUnknown(asObject(batching, where), ["size", "flushInterval"], where, ["parallelWrites"]);
+  return {
+    batchSize: optional(batching.size, `${where}.size`, 1, 10_000) ?? 1_000,
+    flushIntervalMs: optional(batching.flushInterval, `${where}.flushInterval`, 0, 3_600_000) ?? 5_000,
+  };
+}
+
+function resolveIndexing({ indexing = {} }: BrainyOptions): IndexingOptions {
+  const where = "options.indexing";
+  refuseUnknown(asObject(indexing, where), ["async", "batchIndexUpdates"], where);
+  const { async = true, batchIndexUpdates = true } = indexing;
+  for (const [name, value] of Object.entries({ async, batchIndexUpdates })) {
+    if (typeof value !== "boolean") throw invalid(`${where}.${name} must be true or false`);
+  }
+  return { async, batchIndexUpdates };
+}
+
+function resolveLimits({ limits = {} }: BrainyOptions): {
+  readonly limits: DatabaseLimits;
+  readonly compactionBytesMax: number;
+} {
+  const where = "options.limits";
+  const names = ["maxClockSkew", "tailBytesMax", "compactionBytesMax"] as const;
+  refuseUnknown(asObject(limits, where), names, where);
+  const { maxClockSkewMs, tailBytesMax, ...rest } = DEFAULT_LIMITS;
+  const least = 8 * 2 ** 20;
+  return {
+    limits: {
+      ...rest,
+      maxClockSkewMs: optional(limits.maxClockSkew, `${where}.maxClockSkew`, 1) ?? maxClockSkewMs,
+      tailBytesMax: optional(limits.tailBytesMax, `${where}.tailBytesMax`, least) ?? tailBytesMax,
+    },
+    compactionBytesMax:
+      optional(limits.compactionBytesMax, `${where}.compactionBytesMax`, least) ??
+      DEFAULT_COMPACTION.memoryBytesMax,
+  };
+}
+
+function resolveLogging({ logging = {} }: BrainyOptions): {
+  readonly isVerbose: boolean;
+  readonly logger: Logger;
+} {
+  const where = "options.logging";
+  refuseUnknown(asObject(logging, where), ["verbose", "logger"], where);
+  const { verbose = false, logger } = logging;
+  if (typeof verbose !== "boolean") throw invalid(`${where}.verbose must be true or false`);
+  const fallback = (globalThis as { console?: Logger }).console ?? NOOP_LOGGER;
+  return { isVerbose: verbose, logger: logger ?? fallback };
+}
+
+function refuseUnknown(
+  given: object,
+  known: readonly string[],
+  where: string,
+  reserved: Iterable<string> = RESERVED,
+): void {
+  const later = new Set(reserved);
+  for (const key of Object.keys(given)) {
+    if (!known.includes(key) && later.has(key)) throw unsupported(`${where}.${key}`);
+  }
+  refuseUnknownKeys(given, known, where);
+}
+
+function unsupported(what: string): BrainyError {
+  return new BrainyError("BRAINY_UNSUPPORTED", `${what} is not available in this version`);
+}
+
+function asObject(value: unknown, where: string): object {
+  if (typeof value === "object" && value !== null) return value;
+  throw invalid(`${where} must be an object, not ${show(value)}`);
+}
+
+function wholeNumber(value: unknown, where: string, least: number, most: number): void {
+  if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most) return;
+  throw invalid(`${where}: ${show(value)} is not a whole number from ${least} to ${most}`);
+}
+
+function optional(
+  value: number | undefined,
+  where: string,
+  least: number,
+  most: number = Number.MAX_SAFE_INTEGER,
+): number | undefined {
+  if (value !== undefined) wholeNumber(value, where, least, most);
+  return value;
+}
+
+function show(value: unknown): string {
+  return typeof value === "string" ? JSON.stringify(value) : String(value);
+}

@@ -1,0 +1,189 @@
+import { BrainyError, invalid } from "./base/errors.ts";
+import type { Executor } from "./engine/compaction.ts";
+import { Database, type DatabaseEvent } from "./engine/database.ts";
+import { inlineExecutor } from "./engine/executor-inline.ts";
+import { readRecords, type RecordReference, type StoredRecord } from "./engine/records.ts";
+import { Emitter } from "./emitter.ts";
+import { Monitor } from "./monitor.ts";
+import type { ResolvedOptions } from "./options.ts";
+import { openStorage, type OpenedStorage } from "./storage-option.ts";
+import type { ObjectStore } from "./storage/object-store.ts";
+import { lexicalEmbedder, type Embedder } from "./text/index.ts";
+import type { RecordPart } from "./types.ts";
+
+/** How often a store that other processes may write to is looked at, unless told otherwise. */
+const POLL_MS = 1_000;
+
+/**
+ * One Brainy from its first use to its end: the store, the engine on it, what runs in the
+ * background, and the embedder.
+ */
+export class Session {
+  readonly options: ResolvedOptions;
+  readonly monitor: Monitor;
+  readonly events: Emitter;
+  readonly #stopping = new AbortController();
+  #opening: Promise<Database> | undefined;
+  #database: Database | undefined;
+  #storage: OpenedStorage | undefined;
+  #embedder: Embedder | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: ResolvedOptions) {
+    this.options = options;
+    this.monitor = new Monitor(options.clock);
+    this.events = new Emitter(options.clock);
+  }
+
+  /** `undefined` until it has been opened. */
+  get database(): Database | undefined {
+    return this.#database;
+  }
+
+  /** Only after `open`. */
+  get store(): ObjectStore {
+    return this.#storage!.store;
+  }
+
+  /** The engine, opened on the first call. An opening that failed is tried again by the next. */
+  open(): Promise<Database> {
+    if (this.#closing !== undefined) {
+      const error = new BrainyError("BRAINY_CLOSED", "this Brainy was closed; make a new one");
+      return Promise.reject(error);
+    }
+    this.#opening ??= this.#open().catch((error: unknown) => {
+      this.#opening = undefined;
+      throw error;
+    });
+    return this.#opening;
+  }
+
+  /** The same, for callers that write. */
+  async openToWrite(): Promise<Database> {
+    if (this.options.readOnly) {
+      throw new BrainyError("BRAINY_UNSUPPORTED", "this Brainy was opened read-only");
+    }
+    return this.open();
+  }
+
+  /** Idempotent: the second caller waits for the first one's close, and shares its error. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** Vectors of texts, in order, by the embedder that this database was made with. */
+  async embed(
+    texts: readonly string[],
+    signal?: AbortSignal | undefined,
+  ): Promise<readonly Float32Array[]> {
+    const database = await this.open();
+    this.#embedder ??= this.options.embedder ?? lexicalEmbedder();
+    const embedder = this.#embedder;
+    const { dimensions } = database;
+    const given = embedder.dimensions;
+    if (dimensions !== undefined && given !== undefined && dimensions !== given) {
+      throw invalid(
+        `${embedder.name} embeds into ${given} dimensions, this database has ${dimensions}: ` +
+          "pass the embedding that it was made with",
+      );
+    }
+    database.wantEmbedding(embedder.name);
+    const { embeddingBatchSize, clock } = this.options;
+    const vectors: Float32Array[] = [];
+    for (let start = 0; start < texts.length; start += embeddingBatchSize) {
+      const batch = texts.slice(start, start + embeddingBatchSize);
+      vectors.push(...(await embedder.embed(batch, { signal })));
+      await clock.breathe();
+    }
+    return vectors;
+  }
+
+  /** Reads the wanted parts of records, and counts which were in memory. */
+  readAll(
+    references: readonly RecordReference[],
+    include: ReadonlySet<RecordPart>,
+  ): Promise<StoredRecord[]> {
+    const content = include.has("data") || include.has("text");
+    if (content) {
+      const inMemory = references.filter(({ record }) => record.content !== undefined).length;
+      this.monitor.countContent(inMemory, references.length);
+    }
+    return readRecords(references, { content, vector: include.has("vector") });
+  }
+
+  async #open(): Promise<Database> {
+    const { options } = this;
+    const { clock, random, checkpoint } = options;
+    this.#storage ??= await openStorage(options.storage, { clock });
+    const { store } = this.#storage;
+    const database = await Database.open({
+      store,
+      clock,
+      random,
+      executor: () => this.#makeExecutor(store),
+      readOnly: options.readOnly,
+      wanted: {
+        dimensions: options.dimensions,
+        metric: options.metric,
+        embeddingModel: options.embedder?.name,
+      },
+      checkpoint,
+      compaction: options.compaction,
+      indexing: options.indexing,
+      limits: options.limits,
+      onEvent: (event) => this.#report(event),
+    });
+    this.#database = database;
+    const isShared = store.capabilities.durable && checkpoint === undefined;
+    const pollMs = options.pollIntervalMs ?? (isShared ? POLL_MS : 0);
+    if (pollMs > 0) void this.#poll(database, pollMs);
+    return database;
+  }
+
+  async #close(): Promise<void> {
+    this.#stopping.abort();
+    const database = await this.#opening?.catch(() => undefined);
+    try {
+      await database?.close();
+    } finally {
+      if (this.#storage?.isOwned === true) await this.#storage.store[Symbol.asyncDispose]();
+    }
+  }
+
+  /** Jobs run in a worker thread where there are threads and a store that two can open. */
+  async #makeExecutor(store: ObjectStore): Promise<Executor> {
+    const { clock, random } = this.options;
+    if (store.descriptor !== undefined) {
+      const { workerAvailable, workerExecutor } = await import("./engine/worker/worker-executor.ts");
+      if (workerAvailable()) return workerExecutor({ descriptor: store.descriptor });
+    }
+    return inlineExecutor({ store, clock, random });
+  }
+
+  /** Looks for what other processes wrote, until closed. Losing a look costs freshness only. */
+  async #poll(database: Database, everyMs: number): Promise<void> {
+    const { signal } = this.#stopping;
+    const { clock, logger } = this.options;
+    let hasWarned = false;
+    while (!signal.aborted) {
+      try {
+        await clock.sleep(everyMs, signal);
+        await database.catchUp();
+        hasWarned = false;
+      } catch (error) {
+        if (!signal.aborted && !hasWarned) {
+          logger.warn(`brainy: cannot follow the store: ${String(error)}`);
+        }
+        hasWarned = true;
+      }
+    }
+  }
+
+  #report(event: DatabaseEvent): void {
+    const { type, ...payload } = event;
+    this.events.emit(type, payload);
+    const { isVerbose, logger } = this.options;
+    if (isVerbose) logger.info(`brainy: ${type} ${JSON.stringify(payload)}`);
+  }
+}

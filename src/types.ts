@@ -1,0 +1,272 @@
+import type { Random } from "./base/random.ts";
+import type { Clock } from "./base/clock.ts";
+import type { Filter } from "./engine/filter-types.ts";
+import type { Metric } from "./kernel/metric.ts";
+import type { ObjectStore } from "./storage/object-store.ts";
+import type { Embedder } from "./text/embedder.ts";
+
+/** What a vector may be given as. Kept as float32. */
+export type VectorInput = Float32Array | readonly number[];
+
+/** Any object that is stored as JSON. */
+export type JsonObject = Record<string, unknown>;
+
+/** Where a database lives. `'memory'` is the default; every other string is a folder. */
+export type StorageOption =
+  | "memory"
+  | (string & {})
+  | { readonly type: "memory" }
+  | {
+      readonly type: "file";
+      /** Folder; made on the first write. */
+      readonly path: string;
+      /**
+       * `false`: no other process uses the folder. Needed on NFS, SMB and FUSE, where conditions
+       * are not safe between machines. Default `true`.
+       */
+      readonly shared?: boolean | undefined;
+    }
+  /** A store of your own that passes `brainy/storage/conformance`. Not closed by Brainy. */
+  | { readonly type: "store"; readonly store: ObjectStore };
+
+/** A function from texts to vectors, one for each, all of one length. */
+export type EmbeddingFunction = (
+  texts: readonly string[],
+) => Promise<readonly VectorInput[]> | readonly VectorInput[];
+
+/** What `new Brainy(options)` takes. Everything has a default. */
+export interface BrainyOptions {
+  /** Default `'memory'`: nothing is kept. */
+  readonly storage?: StorageOption;
+  /** Length of every vector. Default: that of the first one written. Fixed from then on. */
+  readonly dimensions?: number | undefined;
+  /** Default `'cosine'`. Fixed when the database is created. */
+  readonly metric?: Metric | undefined;
+  /** Makes vectors of texts. Default: the offline lexical embedder, 384 dimensions. */
+  readonly embedding?: EmbeddingFunction | Embedder | EmbeddingOptions | undefined;
+  /** Refuses writes, and writes nothing to the store. Default `false`. */
+  readonly readOnly?: boolean | undefined;
+  /** `'read-only'` is the same as `readOnly: true`. */
+  readonly mode?: "read-only" | undefined;
+  /** Opens the state that a checkpoint names, read-only. */
+  readonly checkpoint?: string | undefined;
+  readonly batching?: BatchingOptions | undefined;
+  readonly indexing?: IndexingSettings | undefined;
+  /** `false`: this process never compacts by itself; `compact()` still does. Default `true`. */
+  readonly compaction?: boolean | undefined;
+  /**
+   * How often a shared folder is looked at for what other processes wrote, in milliseconds; 0
+   * never looks. Costs one LIST. Default 1,000, and 0 in memory.
+   */
+  readonly pollInterval?: number | undefined;
+  readonly limits?: LimitOptions | undefined;
+  readonly logging?: LoggingOptions | undefined;
+  /** For tests: another source of time. */
+  readonly clock?: Clock | undefined;
+  /** For tests: another source of randomness. */
+  readonly random?: Random | undefined;
+}
+
+export interface EmbeddingOptions {
+  readonly embed: EmbeddingFunction;
+  /** Stored with the database; another name is refused later. Default `'custom'`. */
+  readonly model?: string | undefined;
+  /** Texts in one call. Default 100. */
+  readonly batchSize?: number | undefined;
+}
+
+export interface BatchingOptions {
+  /** Records in one slot of the log, 1 to 10,000. Default 1,000. A slot has at most 4 MiB. */
+  readonly size?: number | undefined;
+  /** The longest that a record of `addMany` waits for its slot to fill, ms. Default 5,000. */
+  readonly flushInterval?: number | undefined;
+}
+
+export interface IndexingSettings {
+  /** `false`: a write that makes indexing due resolves when that is done. Default `true`. */
+  readonly async?: boolean | undefined;
+  /** `false`: the index is updated after every slot, not when enough gathered. Default `true`. */
+  readonly batchIndexUpdates?: boolean | undefined;
+}
+
+export interface LimitOptions {
+  /** Largest allowed distance to the store's clock, ms. Default 5,000. */
+  readonly maxClockSkew?: number | undefined;
+  /** Bytes of unindexed records in memory above which writes wait. Default 512 MiB. */
+  readonly tailBytesMax?: number | undefined;
+  /** Bytes one compaction job may hold. Default 256 MiB. */
+  readonly compactionBytesMax?: number | undefined;
+}
+
+export interface LoggingOptions {
+  /** Logs what happens in the background too. Default `false`: warnings only. */
+  readonly verbose?: boolean | undefined;
+  /** Default: the console. */
+  readonly logger?: Logger | undefined;
+}
+
+/** What `console` has, and most loggers. */
+export interface Logger {
+  readonly info: (message: string) => void;
+  readonly warn: (message: string) => void;
+}
+
+/** Second or third argument of `add`. */
+export interface AddOptions {
+  /** Default: a ulid. An existing record with this id is replaced. */
+  readonly id?: string | undefined;
+  readonly type?: string | undefined;
+  readonly domain?: string | undefined;
+  /** Text to keep; it is what gets embedded when there is no vector. */
+  readonly text?: string | undefined;
+  /** Used instead of embedding. */
+  readonly vector?: VectorInput | undefined;
+  /** When the record stops to exist: a Date, an ISO string or milliseconds since 1970. */
+  readonly expiresAt?: Date | string | number | undefined;
+}
+
+/** One record of `addMany` and `import`: what `export` yields is one. */
+export interface RecordInput<Metadata = JsonObject> {
+  readonly id?: string | undefined;
+  readonly vector?: VectorInput | undefined;
+  readonly data?: unknown;
+  readonly text?: string | undefined;
+  readonly metadata?: Metadata | undefined;
+  readonly type?: string | undefined;
+  readonly domain?: string | undefined;
+  readonly expiresAt?: Date | string | number | undefined;
+}
+
+/**
+ * What `addMany` takes: a vector, a text, a `RecordInput`, or any other object, which is then data
+ * and metadata at once. An object is a `RecordInput` when it has `vector`, `text`, `data` or
+ * `metadata` and no key that a `RecordInput` lacks.
+ */
+export type AddItem<Metadata = JsonObject> =
+  | VectorInput
+  | string
+  | RecordInput<Metadata>
+  | JsonObject;
+
+export interface AddManyOptions {
+  /** Called after each acknowledged slot. */
+  readonly onProgress?: ((progress: AddProgress) => void) | undefined;
+  /** Stops taking items; what was acknowledged stays. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface AddProgress {
+  readonly added: number;
+  readonly failed: number;
+}
+
+export interface AddManyResult {
+  /** Acknowledged: durable and searchable. */
+  readonly added: number;
+  /** Items refused, by position in the input. The others were added all the same. */
+  readonly failed: readonly FailedItem[];
+}
+
+export interface FailedItem {
+  readonly index: number;
+  readonly id?: string | undefined;
+  readonly error: Error;
+}
+
+/** A record as readers get it. */
+export interface BrainyRecord<Metadata = JsonObject> {
+  readonly id: string;
+  readonly vector?: Float32Array | undefined;
+  readonly metadata: Metadata;
+  readonly data?: unknown;
+  readonly text?: string | undefined;
+  readonly type?: string | undefined;
+  readonly domain?: string | undefined;
+  /** ISO 8601. */
+  readonly expiresAt?: string | undefined;
+  /** Grows with every change of the record; opaque, sorts as text. */
+  readonly version: string;
+}
+
+/** A record found. Best first. */
+export interface Hit<Metadata = JsonObject> extends BrainyRecord<Metadata> {
+  /** Grows with similarity: cosine 1 - distance, euclidean 1 / (1 + distance), dot the product. */
+  readonly score: number;
+  /** Cosine 1 - cos, euclidean the distance, dot the negative product. */
+  readonly distance: number;
+}
+
+/** Parts of a record that cost something to read. */
+export type RecordPart = "metadata" | "data" | "text" | "vector";
+
+export interface ReadOptions {
+  /**
+   * `eventual` (default) answers from what is here; `bounded` first catches up when that is older
+   * than `maxStalenessMs`; `strong` always does, and sees everything acknowledged anywhere before.
+   */
+  readonly consistency?: "eventual" | "bounded" | "strong" | undefined;
+  /** For `bounded`. Default 5,000 ms. */
+  readonly maxStalenessMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface GetOptions extends ReadOptions {
+  /** Default: everything. */
+  readonly include?: readonly RecordPart[] | undefined;
+}
+
+export interface SearchOptions<Metadata = JsonObject> extends ReadOptions {
+  /** Number of hits, 1 to 10,000. Default 10. */
+  readonly k?: number | undefined;
+  readonly filter?: Filter<Metadata> | undefined;
+  /** Leaves out hits below it. Fewer than `k` may come back then. */
+  readonly minScore?: number | undefined;
+  /** Default `['metadata', 'data', 'text']`. */
+  readonly include?: readonly RecordPart[] | undefined;
+  /** Only `'vector'` for now. */
+  readonly mode?: "vector" | undefined;
+}
+
+/** A vector, a text that is embedded, or the id of a record whose neighbours are wanted. */
+export type Query = VectorInput | string | { readonly id: string };
+
+export interface ListOptions<Metadata = JsonObject> extends GetOptions {
+  readonly filter?: Filter<Metadata> | undefined;
+  /** From the page before. */
+  readonly cursor?: string | undefined;
+  /** Records in a page, 1 to 10,000. Default 100. */
+  readonly limit?: number | undefined;
+}
+
+export interface ListPage<Metadata = JsonObject> {
+  /** In order of their ids. */
+  readonly records: readonly BrainyRecord<Metadata>[];
+  /** Absent on the last page. */
+  readonly cursor?: string | undefined;
+}
+
+export interface ExportOptions<Metadata = JsonObject> extends ReadOptions {
+  readonly filter?: Filter<Metadata> | undefined;
+}
+
+/** What `update` changes; everything else stays. */
+export interface RecordChanges<Metadata = JsonObject> {
+  /** Keys to set; a key that is `undefined` is removed. */
+  readonly metadata?: Partial<Metadata> | undefined;
+  /** Embedded again, unless `vector` is given too. */
+  readonly text?: string | undefined;
+  readonly data?: unknown;
+  readonly vector?: VectorInput | undefined;
+  /** `undefined` as an own key removes it. */
+  readonly type?: string | undefined;
+  readonly domain?: string | undefined;
+  readonly expiresAt?: Date | string | number | undefined;
+}
+
+/** Events of `brain.on`. */
+export interface BrainyEvent {
+  readonly type: string;
+  /** ISO 8601. */
+  readonly timestamp: string;
+  readonly payload: Readonly<Record<string, unknown>>;
+}
