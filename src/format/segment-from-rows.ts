@@ -3,6 +3,7 @@ import type { ResidualRow, SegmentWriter } from "./segment-writer.ts";
 import type { SegmentId } from "./manifest.ts";
 import { ROW_DEAD, ROW_LIVE } from "./segment.ts";
 import type { SegmentRow } from "./segment.ts";
+import type { Version } from "./version.ts";
 
 /** Rows and characters of one batch on its way into a column. */
 const BATCH_ROWS = 4096;
@@ -18,6 +19,8 @@ export function segmentFromRows(
     readonly databaseId: string;
     /** 0 when no row has a vector. */
     readonly dimension: number;
+    /** As in `SegmentWriterOptions`. */
+    readonly breathe?: (() => Promise<void>) | undefined;
   },
 ): SegmentWriter {
   const ordered = orderRows(rows);
@@ -30,7 +33,7 @@ export function segmentFromRows(
     vectorRows: vectorRows === -1 ? ordered.length : vectorRows,
     columns: {
       vectors: () => vectorBatches(ordered),
-      versions: () => [ordered.map((row) => row.version)],
+      versions: () => versionBatches(ordered),
       kinds: () => [Uint8Array.from(ordered, (row) => (row.live ? ROW_LIVE : ROW_DEAD))],
       ids: texts((row) => row.id),
       metadata: texts((row) => row.metadata),
@@ -68,6 +71,12 @@ function* vectorBatches(rows: readonly SegmentRow[]): Generator<Float32Array[]> 
     batch = [];
   }
   yield batch;
+}
+
+function* versionBatches(rows: readonly SegmentRow[]): Generator<Version[]> {
+  for (let start = 0; start < rows.length; start += BATCH_ROWS) {
+    yield rows.slice(start, start + BATCH_ROWS).map((row) => row.version);
+  }
 }
 
 function* textBatches(

@@ -7,7 +7,7 @@ import { ContainerWriter } from "./container-writer.ts";
 import type { StreamedSection } from "./container-writer.ts";
 import { hashIdBytes } from "./hash-id.ts";
 import { buildIdFilter } from "./id-filter.ts";
-import { buildIdIndex } from "./id-index.ts";
+import { idIndexSteps } from "./id-index.ts";
 import type { SegmentId } from "./manifest.ts";
 import type { Operation } from "./operation.ts";
 import { planOperations } from "./operations-block.ts";
@@ -58,6 +58,8 @@ export interface SegmentWriterOptions {
   readonly rowCount: number;
   readonly vectorRows: number;
   readonly columns: SegmentColumns;
+  /** Awaited every few milliseconds of work, to let other work run. Absent: never. */
+  readonly breathe?: (() => Promise<void>) | undefined;
 }
 
 /** The segment as chunks for `ObjectStore.putStream`; iterate it once. */
@@ -75,6 +77,7 @@ export class SegmentWriter implements AsyncIterable<Uint8Array> {
   readonly #versions = new VersionPacker();
   readonly #hashHi: Uint32Array;
   readonly #hashLo: Uint32Array;
+  #fence = new Uint8Array(0);
   #liveRows = 0;
   #meta: SegmentMeta | undefined;
   #isDone = false;
@@ -101,7 +104,10 @@ export class SegmentWriter implements AsyncIterable<Uint8Array> {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
-    yield* this.#container.stream(this.#sections());
+    for await (const chunk of this.#container.stream(this.#sections())) {
+      yield chunk;
+      await this.#options.breathe?.();
+    }
     this.#isDone = true;
   }
 
@@ -119,10 +125,9 @@ export class SegmentWriter implements AsyncIterable<Uint8Array> {
       columns.attributes(),
     );
     if (columns.residual !== undefined) yield* this.#residual(columns.residual());
-    const { index, fence } = buildIdIndex(this.#hashHi, this.#hashLo);
-    yield section(SECTION.idIndex, () => [index]);
+    yield section(SECTION.idIndex, () => this.#idIndex());
     yield section(SECTION.idFilter, () => [buildIdFilter(this.#hashHi, this.#hashLo)]);
-    yield section(SECTION.idFence, () => [fence]);
+    yield section(SECTION.idFence, () => [this.#fence]);
     const clusters = Uint32Array.of(0, this.#options.vectorRows);
     yield section(SECTION.clusters, () => [new Uint8Array(clusters.buffer)]);
     assert(this.#liveRows >= this.#options.vectorRows, "a row with a vector is dead");
@@ -186,6 +191,14 @@ export class SegmentWriter implements AsyncIterable<Uint8Array> {
     this.#hashHi[row] = hi;
     this.#hashLo[row] = lo;
   };
+
+  async *#idIndex(): AsyncGenerator<Uint8Array> {
+    const steps = idIndexSteps(this.#hashHi, this.#hashLo);
+    let step = steps.next();
+    for (; step.done !== true; step = steps.next()) await this.#options.breathe?.();
+    this.#fence = step.value.fence;
+    yield step.value.index;
+  }
 
   *#residual(
     batches: Batches<readonly ResidualRow[]>,

@@ -257,3 +257,19 @@ test("a damaged byte anywhere in a segment is found by verify or refused by open
     expect(found[0], `byte ${at}`).toMatch(/^k: /);
   }
 });
+
+test("a long write lets other work run, in the midst of building the id index too", async () => {
+  const rows = manyRows(140_000, 1).map((row) => ({ ...row, content: "", metadata: "" }));
+  let breaths = 0;
+  const breathe = async (): Promise<void> => {
+    breaths++;
+    await Promise.resolve();
+  };
+  const options = { id: ID, databaseId: DATABASE, dimension: 1 };
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of segmentFromRows(rows, { ...options, breathe })) chunks.push(chunk);
+  // Three steps of 65,536 rows for each of four sorting passes and for the entries.
+  expect(breaths).toBe(chunks.length + 15);
+  const inOneGo = await collect(segmentFromRows(rows, options));
+  expect(Buffer.from(concatBytes(chunks)).equals(inOneGo)).toBe(true);
+});
