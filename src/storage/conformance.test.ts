@@ -50,9 +50,14 @@ test("[O2] the suite finds a store that ignores conditions", async () => {
 
 test("the suite finds a store that looks before it creates", async () => {
   class Hasty extends MemoryStore {
-    override async put(key: string, bytes: Uint8Array, options: PutOptions = {}): Promise<PutResult> {
+    override async put(
+      key: string,
+      bytes: Uint8Array,
+      options: PutOptions = {},
+    ): Promise<PutResult> {
       const { condition, signal } = options;
-      if (condition === undefined || !("ifAbsent" in condition)) return super.put(key, bytes, options);
+      if (condition === undefined || !("ifAbsent" in condition))
+        return super.put(key, bytes, options);
       if ((await this.head(key)) !== undefined) throw new BrainyError("BRAINY_CONFLICT", key);
       return super.put(key, bytes, { signal });
     }
@@ -66,7 +71,10 @@ test("the suite finds a store that looks before it creates", async () => {
 test("the suite finds a store that lists only one page", async () => {
   class FirstPage extends MemoryStore {
     override async *list(options?: ListOptions): AsyncGenerator<ListPage> {
-      for await (const page of super.list(options)) return yield page;
+      for await (const page of super.list(options)) {
+        yield page;
+        return;
+      }
     }
   }
   expect(await failures(() => new FirstPage())).toEqual([

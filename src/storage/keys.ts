@@ -34,7 +34,9 @@ export function checkKeyPrefix(prefix: string): void {
   const why =
     (folders === undefined ? undefined : whyNoKey(folders)) ??
     (prefix.length > KEY_CHARACTERS_MAX ? "it is too long" : undefined) ??
-    (rest === "" || SEGMENT.test(rest) ? undefined : `no key has a part that begins ${shown(rest)}`);
+    (rest === "" || SEGMENT.test(rest)
+      ? undefined
+      : `no key has a part that begins ${shown(rest)}`);
   if (why !== undefined) throw invalid(`prefix ${shown(prefix)}: ${why}`);
 }
 

@@ -16,25 +16,32 @@ export interface Capabilities {
 /** At most one condition, by type. `ifAbsent` creates; `ifMatch` replaces one known version. */
 export type PutCondition = { readonly ifAbsent: true } | { readonly ifMatch: Etag };
 
+/** Options of `put`. */
 export interface PutOptions {
   readonly condition?: PutCondition | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What a put that resolved says. */
 export interface PutResult {
   readonly etag: Etag;
   /** The store's own clock when it took the object, in milliseconds since 1970. */
   readonly storeMs: number;
 }
 
+/** Options of `get`. */
 export interface GetOptions {
-  /** Half-open byte range `[start, end)`; `end` may lie beyond the object, `start` may not. */
+  /**
+   * Half-open byte range `[start, end)`; `end` may lie beyond the object, `start` may not: it is
+   * `BRAINY_INVALID_ARGUMENT`. A range that is empty, or starts at the very end, gives no bytes.
+   */
   readonly range?: readonly [start: number, end: number] | undefined;
   /** The last `suffix` bytes, or the whole object when it is shorter. Excludes `range`. */
   readonly suffix?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What `get` returns. */
 export interface StoredObject {
   /** Belongs to the caller; the store never changes it. Always backed by its own memory. */
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -44,6 +51,7 @@ export interface StoredObject {
   readonly storeMs: number;
 }
 
+/** What a listing says of one object. */
 export interface ObjectInfo {
   readonly key: string;
   readonly bytesTotal: number;
@@ -52,10 +60,12 @@ export interface ObjectInfo {
   readonly modifiedMs: number;
 }
 
+/** What `head` returns. */
 export interface HeadResult extends ObjectInfo {
   readonly storeMs: number;
 }
 
+/** Options of `list`. */
 export interface ListOptions {
   /** Only keys that start with this. */
   readonly prefix?: string | undefined;
@@ -66,6 +76,7 @@ export interface ListOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** The answer to one request of a listing. */
 export interface ListPage {
   readonly objects: readonly ObjectInfo[];
   /** Common prefixes, each ending in the delimiter. Empty without one. */
@@ -84,8 +95,9 @@ export interface ListPage {
  *   `BRAINY_CONFLICT`, `BRAINY_INVALID_ARGUMENT`, `BRAINY_LIMIT` or `BRAINY_DENIED`. Callers treat
  *   the outcome as unknown and re-read; adapters must not hide it behind a retry of a
  *   conditional put.
- * - Keys are one or more segments joined by `/`, of `[A-Za-z0-9._-]`, none empty and none
- *   starting with `.`; at most 512 characters. Anything else is `BRAINY_INVALID_ARGUMENT`.
+ * - Keys are one or more segments joined by `/`, of `[A-Za-z0-9._-]`, none empty, none starting or
+ *   ending with `.`, none a device name of Windows; at most 240 characters each and 512 in all.
+ *   Anything else is `BRAINY_INVALID_ARGUMENT`.
  */
 export interface ObjectStore extends AsyncDisposable {
   /** For logs and errors: `memory`, `file:/data`, … */

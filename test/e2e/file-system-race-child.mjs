@@ -26,7 +26,7 @@ async function create() {
 /** Adds `count` to a counter; an unknown outcome is looked at, never guessed. */
 async function increment() {
   let conflicts = 0;
-  for (let i = 1; i <= count; ) {
+  for (let i = 1; i <= count;) {
     const found = await store.get("counter.json");
     const value = decode(found.bytes);
     if (value.by[name] === i) {

@@ -29,6 +29,7 @@ const VERSIONS_KEPT = 32;
 /** Times a writer without a condition makes room for others before it gives up. */
 const ATTEMPTS_MAX = 1000;
 
+/** One number of a chain. */
 export interface FileVersion {
   readonly number: number;
   readonly path: string;
@@ -51,6 +52,7 @@ export function etagOf(stats: BigIntStats, versionNumber = 1): Etag {
   return (versionNumber === 1 ? identity : `${versionNumber}-${identity}`) as Etag;
 }
 
+/** The chains of one root. Every change returns only when it is durable and was in time. */
 export class FileChain {
   readonly #calls: FileCalls;
   readonly #folders: FileFolders;

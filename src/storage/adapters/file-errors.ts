@@ -42,6 +42,7 @@ export function unknownOutcome(what: string): BrainyError {
   return new BrainyError("BRAINY_UNAVAILABLE", `${what}: outcome unknown, raced by another writer`);
 }
 
+/** A condition did not hold, so nothing happened. */
 export function conflict(what: string, why: string): BrainyError {
   return new BrainyError("BRAINY_CONFLICT", `${what}: ${why}`);
 }

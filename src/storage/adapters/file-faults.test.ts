@@ -40,7 +40,10 @@ function recorded(log: string[]): FileCalls {
       const path = typeof first === "number" ? paths.get(first)! : first;
       const target = name === "link" || name === "rename" ? String(rest[0]) : path;
       log.push(`${name} ${short(target)}`);
-      const result: unknown = await (call as (...all: unknown[]) => Promise<unknown>)(first, ...rest);
+      const result: unknown = await (call as (...all: unknown[]) => Promise<unknown>)(
+        first,
+        ...rest,
+      );
       if (name === "open") paths.set(result as number, path);
       return result;
     };

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { BigIntStats, Dirent } from "node:fs";
+import { BrainyError } from "../../base/errors.ts";
 import { isKey } from "../keys.ts";
 import type { ListOptions, ObjectInfo } from "../object-store.ts";
 import type { FileCalls } from "./file-calls.ts";
@@ -15,6 +16,7 @@ export type ListEntry =
   | { readonly kind: "object"; readonly object: ObjectInfo }
   | { readonly kind: "prefix"; readonly prefix: string };
 
+/** What a listing needs of its store. */
 export interface FileListParts {
   readonly calls: FileCalls;
   readonly folders: FileFolders;
@@ -42,7 +44,8 @@ export class FileList {
   async *entries(): AsyncGenerator<ListEntry> {
     const { folders } = this.#parts;
     const folderKey = this.#prefix.slice(0, this.#prefix.lastIndexOf("/") + 1);
-    const folder = folderKey === "" ? folders.root : objectPath(folders.root, folderKey.slice(0, -1));
+    const folder =
+      folderKey === "" ? folders.root : objectPath(folders.root, folderKey.slice(0, -1));
     if (!(await folders.exists(folder))) return;
     yield* this.#walk(folder, folderKey);
   }
@@ -151,7 +154,7 @@ export async function currentOf(
     const stats = await ifThere(calls.lstat(newest.path));
     if (stats !== undefined) return { path: newest.path, stats, number: newest.number };
   }
-  return undefined;
+  throw new BrainyError("BRAINY_UNAVAILABLE", `${path} changes faster than it can be looked at`);
 }
 
 async function plainOf(calls: FileCalls, path: string): Promise<CurrentFile | undefined> {
@@ -160,6 +163,7 @@ async function plainOf(calls: FileCalls, path: string): Promise<CurrentFile | un
   return stats?.isFile() === true ? { path, stats, number: 1 } : undefined;
 }
 
+/** What a listing says of an object. */
 export function infoOf(key: string, { stats, number }: CurrentFile): ObjectInfo {
   return {
     key,

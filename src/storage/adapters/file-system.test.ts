@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readdir, rm, symlink, utimes, writeFile } from "node:fs
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { systemClock } from "../../base/clock.ts";
 import { objectStoreConformance } from "../conformance.ts";
 import { prefixed } from "../layers/prefixed.ts";
 import { openStore } from "../open-store.ts";
@@ -101,7 +102,9 @@ test("[F8] symbolic links inside the root are neither followed nor listed", asyn
       await expect(one.get(key), key).rejects.toMatchObject(denied);
       await expect(one.head(key), key).rejects.toMatchObject(denied);
       await expect(one.put(key, some), key).rejects.toMatchObject(denied);
-      await expect(one.put(key, some, { condition: { ifAbsent: true } })).rejects.toMatchObject(denied);
+      await expect(one.put(key, some, { condition: { ifAbsent: true } })).rejects.toMatchObject(
+        denied,
+      );
       await expect(one.put(key, some, ifMatch)).rejects.toMatchObject(denied);
       await expect(one.putStream(key, chunks())).rejects.toMatchObject(denied);
     }
@@ -134,7 +137,9 @@ test("a key cannot continue below an object, nor be a folder of others", async (
   const refused = { code: "BRAINY_INVALID_ARGUMENT" };
   await expect(store.put("a/k/below", some)).rejects.toMatchObject(refused);
   await expect(store.put("a", some)).rejects.toMatchObject(refused);
-  await expect(store.put("a", some, { condition: { ifAbsent: true } })).rejects.toMatchObject(refused);
+  await expect(store.put("a", some, { condition: { ifAbsent: true } })).rejects.toMatchObject(
+    refused,
+  );
   expect(await store.get("a")).toBeUndefined();
   expect(await store.get("a/k/below")).toBeUndefined();
   await store.deleteMany(["a", "a/k/below"]);
@@ -146,7 +151,7 @@ test("temporary files older than an hour are removed by the first write", async 
   await mkdir(join(root, ".tmp"), { recursive: true });
   const hours = async (name: string, age: number): Promise<void> => {
     await writeFile(join(root, ".tmp", name), "left over");
-    const then = new Date(Date.now() - age * 3_600_000);
+    const then = new Date(systemClock.nowMs() - age * 3_600_000);
     await utimes(join(root, ".tmp", name), then, then);
   };
   await hours("old", 2);

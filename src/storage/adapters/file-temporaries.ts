@@ -16,6 +16,7 @@ export interface TemporaryFile {
   readonly stats: BigIntStats;
 }
 
+/** Options of `FileTemporaries.write`. */
 export interface TemporaryOptions {
   /** Makes the bytes durable before returning; false for copies that nobody relies on. */
   readonly durable: boolean;

@@ -10,6 +10,7 @@ import { FileFolders, objectPath, symbolicLink } from "./file-folders.ts";
 import { canLink, refuseRemote, withoutLink } from "./file-system-type.ts";
 import { FileTemporaries, ifThere, type TemporaryFile } from "./file-temporaries.ts";
 
+/** What a writer is told by `FileSystemStore`. */
 export interface FileWriterOptions {
   readonly root: string;
   readonly calls: FileCalls;

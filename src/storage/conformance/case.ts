@@ -16,10 +16,13 @@ export interface CaseContext {
 /** Rejects when the store breaks the promise that the case is named after. */
 export type ConformanceCase = (context: CaseContext) => Promise<void>;
 
+/** Cases by the promise that each is named after. */
 export type ConformanceCases = Readonly<Record<string, ConformanceCase>>;
 
+/** Options of a put that creates. */
 export const ABSENT = { condition: { ifAbsent: true } } as const;
 
+/** A short array of bytes. */
 export function bytes(...values: number[]): Uint8Array {
   return Uint8Array.from(values);
 }
@@ -31,6 +34,7 @@ export function patterned(count: number, seed = 1): Uint8Array {
   return out;
 }
 
+/** Throws unless both are the same bytes. */
 export function assertBytes(found: Uint8Array | undefined, expected: Uint8Array): void {
   assert(found !== undefined, "found nothing");
   const [have, want] = [found.byteLength, expected.byteLength];
@@ -45,7 +49,10 @@ export async function assertRejects(call: Promise<unknown>, code?: ErrorCode): P
   );
   assert(failure.rejected, () => `resolved, expected ${code ?? "an error"}`);
   const { error } = failure;
-  assert(isBrainyError(error, code), () => `expected ${code ?? "BrainyError"}, got ${String(error)}`);
+  assert(
+    isBrainyError(error, code),
+    () => `expected ${code ?? "BrainyError"}, got ${String(error)}`,
+  );
 }
 
 /** All pages of a listing together. */
@@ -61,6 +68,7 @@ export async function listAll(store: ObjectStore, options?: ListOptions): Promis
   };
 }
 
+/** A whole listing. */
 export interface ListAll {
   readonly pages: readonly ListPage[];
   readonly objects: readonly ObjectInfo[];
@@ -69,12 +77,16 @@ export interface ListAll {
   readonly prefixes: readonly string[];
 }
 
+/** Throws unless both are the same strings in the same order. */
 export function assertSame(found: readonly string[], expected: readonly string[]): void {
   assert(found.join() === expected.join(), () => `[${found.join()}], not [${expected.join()}]`);
 }
 
 /** Runs `count` calls, some at a time: adapters need not survive thousands at once. */
-export async function many(count: number, call: (index: number) => Promise<unknown>): Promise<void> {
+export async function many(
+  count: number,
+  call: (index: number) => Promise<unknown>,
+): Promise<void> {
   let next = 0;
   const loop = async (): Promise<void> => {
     while (next < count) await call(next++);
@@ -82,6 +94,7 @@ export async function many(count: number, call: (index: number) => Promise<unkno
   await Promise.all(Array.from({ length: 32 }, loop));
 }
 
+/** The chunks, one after another. */
 export async function* streamOf(...chunks: Uint8Array[]): AsyncGenerator<Uint8Array> {
   for (const chunk of chunks) yield chunk;
 }

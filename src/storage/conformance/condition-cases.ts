@@ -162,6 +162,7 @@ const CASES: ConformanceCases = {
   },
 };
 
+/** Conditional puts; a store without them must refuse each. */
 export const CONDITION_CASES: ConformanceCases = Object.fromEntries(
   Object.entries(CASES).map(([name, run]) => [name, conditional(run)]),
 );

@@ -9,6 +9,7 @@ async function fill(store: ObjectStore, ...keys: string[]): Promise<void> {
   for (const key of keys) await store.put(key, bytes(1));
 }
 
+/** Listings. */
 export const LIST_CASES: ConformanceCases = {
   async "a listing of nothing is empty"({ store }) {
     const empty = await listAll(store, { prefix: "absent/", delimiter: "/" });
@@ -80,6 +81,9 @@ export const LIST_CASES: ConformanceCases = {
       listed.push(...page.objects.map(({ key }) => key));
       await store.deleteMany(all);
     }
-    assert(listed.every((key) => all.includes(key)), "listed what never was");
+    assert(
+      listed.every((key) => all.includes(key)),
+      "listed what never was",
+    );
   },
 };

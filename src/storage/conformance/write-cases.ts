@@ -6,6 +6,7 @@ import type { ConformanceCases } from "./case.ts";
 /** Deleted in one call: more than the 1,000 that one request of S3 takes. */
 const DELETE_COUNT = 1_500;
 
+/** Puts without conditions, streams and deletes. */
 export const WRITE_CASES: ConformanceCases = {
   async "deleting is idempotent"({ store }) {
     await store.deleteMany([]);

@@ -32,14 +32,17 @@ function instantClock(waits: number[]): Clock {
 }
 
 /** Fails the first `failures` calls after their effect, and counts all of them. */
-function failingFirst(inner: ObjectStore, failures: number): { store: ObjectStore; calls: string[] } {
+function failingFirst(
+  inner: ObjectStore,
+  failures: number,
+): { store: ObjectStore; calls: string[] } {
   const calls: string[] = [];
   const store = new Proxy(inner, {
     get(target, name: keyof ObjectStore) {
       const value: unknown = Reflect.get(target, name);
       if (typeof value !== "function" || name === "list") return value;
       return async (...all: unknown[]) => {
-        calls.push(name);
+        calls.push(String(name));
         const result: unknown = await Reflect.apply(value, target, all);
         if (calls.length <= failures) throw new BrainyError("BRAINY_UNAVAILABLE", "answer lost");
         return result;
@@ -53,7 +56,9 @@ test("[O3] a conditional put is sent once, whatever happens", async () => {
   const inner = new MemoryStore();
   const { store, calls } = failingFirst(inner, 1);
   const retried = retrying(store, { clock: instantClock([]), random: seededRandom(1) });
-  await expect(retried.put("k", some, ABSENT)).rejects.toMatchObject({ code: "BRAINY_UNAVAILABLE" });
+  await expect(retried.put("k", some, ABSENT)).rejects.toMatchObject({
+    code: "BRAINY_UNAVAILABLE",
+  });
   expect(calls).toEqual(["put"]);
   // It had won: a second attempt would have called that a conflict.
   expect((await inner.get("k"))?.bytes).toEqual(some);
@@ -160,22 +165,28 @@ test("[O4] what goes through a prefix stays below it", async () => {
   const segment = fc.stringMatching(/^[a-c][a-c.]{0,2}[a-c]$/);
   const keys = fc.array(segment, { minLength: 1, maxLength: 3 }).map((parts) => parts.join("/"));
   await fc.assert(
-    fc.asyncProperty(fc.uniqueArray(keys, { minLength: 1, maxLength: 8 }), keys, async (all, prefix) => {
-      const inner = new MemoryStore();
-      // Neighbours whose names begin alike: db2/ beside db/.
-      for (const key of all) await inner.put(`${prefix}x/${key}`, some);
-      const store = prefixed(inner, `${prefix}/`);
-      for (const key of all) await store.put(key, some);
-      expect(await keysOf(store)).toEqual(all.toSorted());
-      await store.deleteMany(all);
-      expect(await keysOf(inner)).toEqual(all.map((key) => `${prefix}x/${key}`).toSorted());
-    }),
+    fc.asyncProperty(
+      fc.uniqueArray(keys, { minLength: 1, maxLength: 8 }),
+      keys,
+      async (all, prefix) => {
+        const inner = new MemoryStore();
+        // Neighbours whose names begin alike: db2/ beside db/.
+        for (const key of all) await inner.put(`${prefix}x/${key}`, some);
+        const store = prefixed(inner, `${prefix}/`);
+        for (const key of all) await store.put(key, some);
+        expect(await keysOf(store)).toEqual(all.toSorted());
+        await store.deleteMany(all);
+        expect(await keysOf(inner)).toEqual(all.map((key) => `${prefix}x/${key}`).toSorted());
+      },
+    ),
     { numRuns: 50 },
   );
   for (const prefix of ["", "/", "db", "../", "a//"]) {
     expect(() => prefixed(new MemoryStore(), prefix)).toThrow();
   }
-  await expect(prefixed(new MemoryStore(), "a/").get("../b/k")).rejects.toThrow(/begins with a dot/);
+  await expect(prefixed(new MemoryStore(), "a/").get("../b/k")).rejects.toThrow(
+    /begins with a dot/,
+  );
 });
 
 test("requests and bytes are counted by kind", async () => {

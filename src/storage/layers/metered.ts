@@ -13,6 +13,7 @@ export interface RequestCounter {
   bytesOut: number;
 }
 
+/** One counter for each kind. */
 export type RequestCounters = Record<RequestKind, RequestCounter>;
 
 /** Keys of one delete request, as on S3. */
