@@ -60,8 +60,8 @@ async function play(seed: number, steps: number): Promise<Fleet> {
   return fleet;
 }
 
-for (let seed = 1; seed <= 12; seed++) {
+for (let seed = 1; seed <= Number(process.env["SEEDS"] ?? 12); seed++) {
   test(`[M1] whatever is maintained when, readers see the fold of the log (seed ${seed})`, async () => {
-    await play(seed, 60);
+    await play(seed, Number(process.env["STEPS"] ?? 60));
   });
 }

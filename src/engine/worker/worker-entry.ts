@@ -1,0 +1,48 @@
+import { parentPort, workerData } from "node:worker_threads";
+import { assert } from "../../base/assert.ts";
+import { systemClock } from "../../base/clock.ts";
+import { isBrainyError } from "../../base/errors.ts";
+import { seededRandom, systemRandom } from "../../base/random.ts";
+import { openStore } from "../../storage/open-store.ts";
+import type { ObjectStore } from "../../storage/object-store.ts";
+import { runCompactionJob } from "../compaction-job.ts";
+import type { CompactionJob } from "../compaction.ts";
+import type { WorkerReply, WorkerRequest, WorkerSettings } from "./worker-messages.ts";
+
+/*
+ * The worker's side: opens its own store on the first job and runs what it is sent. It holds
+ * nothing between jobs that matters, so it may be killed at any moment.
+ */
+
+const port = parentPort;
+assert(port !== null, "runs in a worker thread only");
+const { descriptor, seed } = workerData as WorkerSettings;
+const random = seed === undefined ? systemRandom : seededRandom(seed);
+const running = new Map<number, AbortController>();
+let opening: Promise<ObjectStore> | undefined;
+
+port.on("message", (request: WorkerRequest) => {
+  if (request.type === "abort") running.get(request.id)?.abort();
+  else void run(request.id, request.job);
+});
+
+async function run(id: number, job: CompactionJob): Promise<void> {
+  const controller = new AbortController();
+  running.set(id, controller);
+  const { signal } = controller;
+  try {
+    opening ??= openStore(descriptor);
+    const store = await opening;
+    const result = await runCompactionJob({ store, clock: systemClock, random, job, signal });
+    reply({ type: "done", id, result });
+  } catch (error) {
+    const code = isBrainyError(error) ? error.code : undefined;
+    reply({ type: "failed", id, code, message: error instanceof Error ? error.message : `${error}` });
+  } finally {
+    running.delete(id);
+  }
+}
+
+function reply(message: WorkerReply): void {
+  port?.postMessage(message);
+}
