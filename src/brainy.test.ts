@@ -43,7 +43,11 @@ for (const [name, where] of WHERES) {
     expect((await brain.get("c"))?.metadata).toEqual({ color: "red", n: 4 });
     await brain.compact();
     expect((await brain.get("c"))?.metadata).toEqual({ color: "red", n: 4 });
-    expect((await brain.exportAll()).map((record) => record.id).toSorted()).toEqual(["a", "b", "c"]);
+    expect((await brain.exportAll()).map((record) => record.id).toSorted()).toEqual([
+      "a",
+      "b",
+      "c",
+    ]);
   });
 }
 

@@ -6,12 +6,7 @@ import { compileFilter } from "./engine/filter.ts";
 import type { Filter } from "./engine/filter-types.ts";
 import type { Draft } from "./engine/log-writer.ts";
 import { checkId, checkK } from "./engine/record-input.ts";
-import {
-  countRecords,
-  findRecord,
-  pageOfRecords,
-  scanRecords,
-} from "./engine/records.ts";
+import { countRecords, findRecord, pageOfRecords, scanRecords } from "./engine/records.ts";
 import type { VerifyReport } from "./engine/verify.ts";
 import { Ingest } from "./ingest.ts";
 import type { HealthStatus, Metrics } from "./monitor.ts";
@@ -157,7 +152,10 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
       return database.read(freshness(options), async (view) => {
         const nowMs = this.#session.options.clock.nowMs();
         const found = checked.map((id) => findRecord(view, id, nowMs));
-        const records = await this.#session.readAll(found.filter((one) => one !== undefined), include);
+        const records = await this.#session.readAll(
+          found.filter((one) => one !== undefined),
+          include,
+        );
         let next = 0;
         return found.map((one) =>
           one === undefined ? undefined : presentRecord<Metadata>(records[next++]!, include),
@@ -212,7 +210,9 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
    * many of them were visible, once their deletion is durable. Deleting what is not there is no
    * error, and is written all the same: another process may know more.
    */
-  delete(target: string | readonly string[] | { readonly filter: Filter<Metadata> }): Promise<number> {
+  delete(
+    target: string | readonly string[] | { readonly filter: Filter<Metadata> },
+  ): Promise<number> {
     return this.#session.monitor.measure("write", async () => {
       const database = await this.#session.openToWrite();
       if (typeof target === "object" && "filter" in target) {

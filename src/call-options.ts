@@ -28,7 +28,10 @@ export function refuseUnknownSearch(options: object): void {
 }
 
 /** How fresh a read has to be, by its options. */
-export function freshness({ consistency = "eventual", maxStalenessMs = 5_000 }: ReadOptions): Freshness {
+export function freshness({
+  consistency = "eventual",
+  maxStalenessMs = 5_000,
+}: ReadOptions): Freshness {
   if (!Number.isFinite(maxStalenessMs) || maxStalenessMs < 0) {
     throw invalid(`maxStalenessMs: ${String(maxStalenessMs)} is not a number of milliseconds`);
   }

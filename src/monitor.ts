@@ -161,7 +161,10 @@ export class Monitor {
     return {
       nodes: { total: 1, healthy: 1 },
       shards: { total: partitions, local: partitions },
-      replication: { factor: 1, lag: Math.min(database?.stalenessMs ?? 0, Number.MAX_SAFE_INTEGER) },
+      replication: {
+        factor: 1,
+        lag: Math.min(database?.stalenessMs ?? 0, Number.MAX_SAFE_INTEGER),
+      },
       operations: { reads: this.#totals.read, writes: this.#totals.write },
       storage: { used: stats?.segmentBytes ?? 0, available: undefined },
       index: {

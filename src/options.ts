@@ -156,7 +156,8 @@ function resolveBatching({ batching = {} }: BrainyOptions): {
   refuseUnknown(asObject(batching, where), ["size", "flushInterval"], where, ["parallelWrites"]);
   return {
     batchSize: optional(batching.size, `${where}.size`, 1, 10_000) ?? 1_000,
-    flushIntervalMs: optional(batching.flushInterval, `${where}.flushInterval`, 0, 3_600_000) ?? 5_000,
+    flushIntervalMs:
+      optional(batching.flushInterval, `${where}.flushInterval`, 0, 3_600_000) ?? 5_000,
   };
 }
 

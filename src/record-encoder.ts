@@ -108,15 +108,16 @@ export function prepareRecord(record: RecordInput, newId: () => string): Prepare
   const domain = label(record.domain, "domain");
   const expiresAtMs = expiresAt === undefined ? undefined : checkExpiresAt(expiresAt);
   const hasAttributes = type !== undefined || domain !== undefined || expiresAtMs !== undefined;
-  const prepared: PreparedRecord = {
+  // Before anything walks it: data may contain itself.
+  const content = encodeContent(data, text);
+  return {
     id,
     vector,
     embed: vector === undefined ? textToEmbed(text, data) : undefined,
-    content: encodeContent(data, text),
+    content,
     metadata: metadata === undefined ? "{}" : checkMetadata(metadata),
     attributes: hasAttributes ? defined({ type, domain, expiresAtMs }) : undefined,
   };
-  return prepared;
 }
 
 /** JSON text of `{ data?, text? }`; `""` for neither. */

@@ -2,7 +2,12 @@ import { invalid } from "./base/errors.ts";
 import { refuseUnknownKeys } from "./base/nearest-name.ts";
 import type { Draft, DraftBatch } from "./engine/log-writer.ts";
 import type { StoredRecord } from "./engine/records.ts";
-import { checkExpiresAt, checkMetadata, checkRecordSize, checkVector } from "./engine/record-input.ts";
+import {
+  checkExpiresAt,
+  checkMetadata,
+  checkRecordSize,
+  checkVector,
+} from "./engine/record-input.ts";
 import type { Attributes } from "./format/operation.ts";
 import type { Metric } from "./kernel/metric.ts";
 import { encodeContent, textToEmbed } from "./record-encoder.ts";
@@ -23,7 +28,12 @@ export interface PatchInput {
  * The patch that `update` writes. Vector, data and text are one field: when any of them changes
  * all three are written, so that a late patch never pairs one author's text with another's vector.
  */
-export async function patchDraft({ before, changes, rules, embed }: PatchInput): Promise<DraftBatch> {
+export async function patchDraft({
+  before,
+  changes,
+  rules,
+  embed,
+}: PatchInput): Promise<DraftBatch> {
   refuseUnknownKeys(changes, CHANGE_KEYS, "changes");
   if (Object.keys(changes).length === 0) throw invalid("update: no change was given");
   const { set, unset } = splitMetadata(changes.metadata);
@@ -56,7 +66,12 @@ function splitMetadata(metadata: unknown): {
   return { set: set === "{}" ? undefined : set, unset };
 }
 
-async function patchContent({ before, changes, rules, embed }: PatchInput): Promise<
+async function patchContent({
+  before,
+  changes,
+  rules,
+  embed,
+}: PatchInput): Promise<
   { readonly vector: Float32Array | undefined; readonly content: string } | undefined
 > {
   const { text, data, vector } = changes;
@@ -71,10 +86,7 @@ async function patchContent({ before, changes, rules, embed }: PatchInput): Prom
   return { vector: checkVector(changed, rules), content: encodeContent(next.data, next.text) };
 }
 
-function patchAttributes(
-  changes: RecordChanges,
-  unset: readonly string[],
-): Attributes | undefined {
+function patchAttributes(changes: RecordChanges, unset: readonly string[]): Attributes | undefined {
   const clear: ("type" | "domain" | "expiresAtMs")[] = [];
   const set: { type?: string; domain?: string; expiresAtMs?: number } = {};
   for (const name of ["type", "domain"] as const) {

@@ -155,7 +155,8 @@ export class Session {
   async #makeExecutor(store: ObjectStore): Promise<Executor> {
     const { clock, random } = this.options;
     if (store.descriptor !== undefined) {
-      const { workerAvailable, workerExecutor } = await import("./engine/worker/worker-executor.ts");
+      const { workerAvailable, workerExecutor } =
+        await import("./engine/worker/worker-executor.ts");
       if (workerAvailable()) return workerExecutor({ descriptor: store.descriptor });
     }
     return inlineExecutor({ store, clock, random });

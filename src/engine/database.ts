@@ -278,16 +278,22 @@ export class Database implements AsyncDisposable {
   }
 
   /** Folds the whole log into segments, and all segments into as few as limits allow. */
-  async compact(options: {
-    readonly signal?: AbortSignal | undefined;
-    readonly force?: "flush" | "compact" | undefined;
-  } = {}): Promise<void> {
+  async compact(
+    options: {
+      readonly signal?: AbortSignal | undefined;
+      readonly force?: "flush" | "compact" | undefined;
+    } = {},
+  ): Promise<void> {
     this.#assertWritable();
     if (this.#config === undefined) return;
     await this.flush();
     await this.#upkeep;
     const maintenance = this.#maintenanceFor(this.#config);
-    await maintenance.run({ takeOver: true, force: options.force ?? "compact", signal: options.signal });
+    await maintenance.run({
+      takeOver: true,
+      force: options.force ?? "compact",
+      signal: options.signal,
+    });
   }
 
   /** Waits for background maintenance that is running now. */
@@ -343,7 +349,10 @@ export class Database implements AsyncDisposable {
   #dimensionsForTail(): number {
     const known = this.dimensions ?? this.#follower?.view.manifest.dimensions;
     if (known !== undefined) return known;
-    throw new BrainyError("BRAINY_CORRUPT", "the log holds vectors, but the settings no dimensions");
+    throw new BrainyError(
+      "BRAINY_CORRUPT",
+      "the log holds vectors, but the settings no dimensions",
+    );
   }
 
   /** Another process may have created the database since this one looked. */

@@ -1,5 +1,5 @@
 import type { Clock } from "../base/clock.ts";
-import { BrainyError } from "../base/errors.ts";
+import { BrainyError, corrupt } from "../base/errors.ts";
 import type { BlobColumn } from "../format/blob-column.ts";
 import type { SegmentEntry } from "../format/manifest.ts";
 import type { Attributes, Operation } from "../format/operation.ts";
@@ -76,7 +76,8 @@ export class LoadedSegment {
         () => clock.breathe(),
       );
       for (let start = 0; start < vectorRows; start += ROWS_PER_BREATH) {
-        created.finishRows(start, Math.min(vectorRows, start + ROWS_PER_BREATH));
+        const end = Math.min(vectorRows, start + ROWS_PER_BREATH);
+        if (!created.finishRows(start, end)) throw corrupt(entry.key, "a vector is not finite");
         await clock.breathe();
       }
       arena = created;

@@ -191,7 +191,13 @@ export class LogWriter {
     const { hybridClock, newUlid, host } = this.#options;
     const id = newUlid() as LaneId;
     const openVersion = hybridClock.next(id);
-    const lane: OpenLane = { id, openVersion, next: 1, lastVersion: openVersion, direct: undefined };
+    const lane: OpenLane = {
+      id,
+      openVersion,
+      next: 1,
+      lastVersion: openVersion,
+      direct: undefined,
+    };
     const bytes = this.#encode("open", { ...lane, next: 0 }, openVersion, []);
     const outcome = await this.#create(slotKey(id, 0), bytes);
     assert(outcome.kind === "won", `lane ${id} exists already`);

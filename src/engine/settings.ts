@@ -97,7 +97,8 @@ export async function fixDimensions(options: {
       await store.put(CONFIG_KEY, encodeConfig(changed), { condition: { ifMatch: etag } });
     } catch (error) {
       // Lost, or unknown: either way the next round looks at what is there.
-      const isOpen = isBrainyError(error, "BRAINY_CONFLICT") || isBrainyError(error, "BRAINY_UNAVAILABLE");
+      const isOpen =
+        isBrainyError(error, "BRAINY_CONFLICT") || isBrainyError(error, "BRAINY_UNAVAILABLE");
       if (!isOpen) throw error;
       await clock.sleep(random.next() * 50);
     }
@@ -111,7 +112,11 @@ export function checkSettings(config: ConfigDocument, wanted: WantedSettings): v
   const pairs = [
     ["dimensions", dimensions, wanted.dimensions],
     ["metric", distanceMetric, wanted.metric],
-    ["embedding model", embeddingModel === "none" ? undefined : embeddingModel, wanted.embeddingModel],
+    [
+      "embedding model",
+      embeddingModel === "none" ? undefined : embeddingModel,
+      wanted.embeddingModel,
+    ],
   ] as const;
   for (const [name, stored, asked] of pairs) {
     if (stored === undefined || asked === undefined || stored === asked) continue;
