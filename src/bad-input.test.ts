@@ -150,7 +150,7 @@ const BAD_OPTIONS: readonly [name: string, code: string, message: RegExp, option
 
 for (const [name, code, message, options] of BAD_OPTIONS) {
   test(`${name} is refused when Brainy is made`, () => {
-    const run = (): Brainy => new Brainy(options as BrainyOptions);
+    const run = (): Brainy => new Brainy(options);
     expect(run).toThrow(expect.objectContaining({ code, message: expect.stringMatching(message) }));
   });
 }

@@ -196,7 +196,7 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
       }
       const batch = await patchDraft({
         before,
-        changes: changes as RecordChanges,
+        changes,
         rules: { dimensions: database.dimensions, metric: database.metric },
         embed: async (text) => (await this.#session.embed([text]))[0]!,
       });

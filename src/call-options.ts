@@ -11,12 +11,12 @@ export const READ_KEYS = ["consistency", "maxStalenessMs", "signal"] as const;
 /** Options of `add`. */
 export const ADD_KEYS = ["id", "type", "domain", "text", "vector", "expiresAt"] as const;
 const SEARCH_KEYS = ["k", "filter", "minScore", "include", "mode", ...READ_KEYS] as const;
-const SEARCH_KEYS_LATER = ["recallTarget", "efSearch", "nprobe", "domains", "explain"];
+const SEARCH_KEYS_LATER = new Set(["recallTarget", "efSearch", "nprobe", "domains", "explain"]);
 
 /** Refuses what a search cannot do, by name. */
 export function refuseUnknownSearch(options: object): void {
   const { mode = "vector" } = options as { mode?: unknown };
-  const later = Object.keys(options).find((key) => SEARCH_KEYS_LATER.includes(key));
+  const later = Object.keys(options).find((key) => SEARCH_KEYS_LATER.has(key));
   if (later !== undefined || mode === "text" || mode === "hybrid") {
     throw new BrainyError(
       "BRAINY_UNSUPPORTED",
@@ -53,7 +53,7 @@ export function partsOf(
 ): ReadonlySet<RecordPart> {
   for (const part of include ?? []) {
     if (EVERY_PART.includes(part)) continue;
-    throw invalid(`include: ${quote(String(part))} is none of ${EVERY_PART.join(", ")}`);
+    throw invalid(`include: ${quote(part)} is none of ${EVERY_PART.join(", ")}`);
   }
   return new Set(include ?? fallback);
 }

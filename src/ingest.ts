@@ -77,7 +77,7 @@ export class Ingest {
       throw invalid("addMany takes an array or another iterable");
     }
     if (Symbol.iterator in items) {
-      yield* items as Iterable<AddItem>;
+      yield* items;
       return;
     }
     const { clock, flushIntervalMs } = this.#options;

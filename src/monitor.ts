@@ -134,7 +134,8 @@ export class Monitor {
     if (window.errorRate >= ERROR_RATE_DEGRADED) warnings.push("High error rate detected");
     if ((stats?.slots ?? 0) > SLOTS_HIGH) warnings.push("Compaction is falling behind");
     if (stats?.maintenanceError !== undefined) {
-      warnings.push(`Compaction failed: ${String(stats.maintenanceError)}`);
+      const { maintenanceError: error } = stats;
+      warnings.push(`Compaction failed: ${error instanceof Error ? error.message : "unknown"}`);
     }
     const isUnhealthy = window.errorRate >= ERROR_RATE_UNHEALTHY;
     return {

@@ -52,12 +52,11 @@ const KNOWN = [
 ] as const;
 
 /** Names that the design reserves: refused as not there yet, never as unknown. */
-const RESERVED = new Set([
-  ...["distributed", "role", "writeOnly", "instanceId", "cache", "caching", "hnsw", "partitioning"],
-  ...["rateLimit", "deduplication", "s3", "monitoring", "domainDetector", "memory"],
-  ...["recallTarget", "peers", "region", "profile", "cluster", "syncFrom", "federation"],
-  ...["upstream", "namespace"],
-]);
+const RESERVED: ReadonlySet<string> = new Set(
+  `distributed role writeOnly instanceId cache caching hnsw partitioning rateLimit deduplication
+   s3 monitoring domainDetector memory recallTarget peers region profile cluster syncFrom
+   federation upstream namespace`.split(/\s+/),
+);
 
 const NOOP_LOGGER: Logger = { info: () => {}, warn: () => {} };
 

@@ -24,7 +24,7 @@ const RECORD_KEYS = new Set([
   "expiresAt",
   "version",
 ]);
-const RECORD_MARKS = ["vector", "data", "text", "metadata"];
+const RECORD_MARKS = new Set(["vector", "data", "text", "metadata"]);
 
 /** Bytes of a slot's columns beside vector, content and metadata; an estimate. */
 const OVERHEAD_BYTES = 64;
@@ -66,7 +66,7 @@ export function recordOfItem(item: AddItem): RecordInput {
   if (typeof item === "object" && item !== null && !isVector(item)) {
     const keys = Object.keys(item);
     const isRecord =
-      keys.some((key) => RECORD_MARKS.includes(key)) && keys.every((key) => RECORD_KEYS.has(key));
+      keys.some((key) => RECORD_MARKS.has(key)) && keys.every((key) => RECORD_KEYS.has(key));
     if (isRecord) {
       const record = item as RecordInput;
       return { ...hints(record.metadata), ...defined(record) };

@@ -73,10 +73,7 @@ export class Session {
   }
 
   /** Vectors of texts, in order, by the embedder that this database was made with. */
-  async embed(
-    texts: readonly string[],
-    signal?: AbortSignal | undefined,
-  ): Promise<readonly Float32Array[]> {
+  async embed(texts: readonly string[], signal?: AbortSignal): Promise<readonly Float32Array[]> {
     const database = await this.open();
     this.#embedder ??= this.options.embedder ?? lexicalEmbedder();
     const embedder = this.#embedder;

@@ -13,7 +13,7 @@ export interface OpenedStorage {
 }
 
 /** Schemes and types that are decided but not built. */
-const LATER = ["s3", "customS3", "r2", "gs", "azure", "opfs", "cloud"];
+const LATER = new Set(["s3", "customS3", "r2", "gs", "azure", "opfs", "cloud"]);
 
 /** Opens what `options.storage` names. Nothing is created before the first write. */
 export async function openStorage(
@@ -60,7 +60,7 @@ function parseStorage(text: string): Exclude<StorageOption, string> {
 }
 
 function unknownType(type: string): BrainyError {
-  if (LATER.includes(type)) {
+  if (LATER.has(type)) {
     return new BrainyError(
       "BRAINY_UNSUPPORTED",
       `options.storage: ${type} is not available in this version; use a folder or 'memory'`,

@@ -422,7 +422,7 @@ export class Database implements AsyncDisposable {
       tailBytes >= compaction.flushBytes ||
       tailOperations >= compaction.flushOperations ||
       this.stats().slots >= compaction.flushSlots;
-    if (isDue) this.#startUpkeep();
+    if (isDue) void this.#startUpkeep();
   }
 
   /** In the background. An error is kept for health and tried again when the tail has grown. */
