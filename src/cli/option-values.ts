@@ -42,7 +42,7 @@ export function parseFilter(text: string): Filter {
 export function parseVector(text: string): readonly number[] {
   const value = parseJson("--vector", text);
   if (Array.isArray(value) && value.every((each) => typeof each === "number")) {
-    return value as number[];
+    return value;
   }
   throw invalid("--vector: must be a JSON array of numbers such as '[0.1,0.2]'");
 }

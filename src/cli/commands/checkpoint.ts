@@ -13,8 +13,8 @@ export function checkpointCommand(program: Command, shell: Shell): void {
     .command("checkpoint")
     .summary("name the present state, to read it later")
     .description(
-      "Names the present state of the database. Reading commands take --checkpoint NAME and then\n" +
-        "answer from it, whatever was written or deleted since. It costs no copy; what only it\n" +
+      "Names the present state of the database. Reading commands take --checkpoint NAME and then " +
+        "answer from it, whatever was written or deleted since. It costs no copy; what only it " +
         "needs is kept until it is deleted.",
     )
     .argument("<name>", "letters, digits, _ and -, at most 64")

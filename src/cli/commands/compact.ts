@@ -10,8 +10,8 @@ export function compactCommand(program: Command, shell: Shell): void {
     .command("compact")
     .summary("fold the log into segments, and segments into as few as can be")
     .description(
-      "Folds the log into segments and segments into as few as can be, which makes opening and\n" +
-        "searching faster and frees what deleted and replaced records took. Safe while other\n" +
+      "Folds the log into segments and segments into as few as can be, which makes opening and " +
+        "searching faster and frees what deleted and replaced records took. Safe while other " +
         "processes read and write, and may be interrupted at any time.",
     )
     .addHelpText("after", examples("brainy compact", "brainy compact -d ./brainy-demo --json"))

@@ -17,7 +17,7 @@ export function deleteCommand(program: Command, shell: Shell): void {
     .command("delete")
     .summary("delete records by their ids or by a filter")
     .description(
-      "Deletes records by their ids, or all that match a filter. Without --yes a filter only\n" +
+      "Deletes records by their ids, or all that match a filter. Without --yes a filter only " +
         "counts what it would delete, and ends with code 2. Deleting what is not there is no error.",
     )
     .argument("[id...]", "ids of records")

@@ -23,8 +23,8 @@ export function exportCommand(program: Command, shell: Shell): void {
     .command("export")
     .summary("write records as JSONL that import reads")
     .description(
-      "Writes every record, or those that match a filter, as JSONL: ids, vectors, texts and\n" +
-        "metadata, so that import makes the same records of it anywhere. Versions stay behind;\n" +
+      "Writes every record, or those that match a filter, as JSONL: ids, vectors, texts and " +
+        "metadata, so that import makes the same records of it anywhere. Versions stay behind; " +
         "they belong to this database. A file appears under its name only once it is complete.",
     )
     .option("--filter <json>", `only records that match: '{"type":"passage"}'`, parseFilter)

@@ -21,7 +21,7 @@ export function getCommand(program: Command, shell: Shell): void {
     .command("get")
     .summary("show records by their ids")
     .description(
-      "Shows records by their ids, as JSON. With --json each is one line, vectors in full.\n" +
+      "Shows records by their ids, as JSON. With --json each is one line, vectors in full. " +
         "Ends with code 3 when one of them is not there; the others are shown all the same.",
     )
     .argument("<id...>", "ids of records")

@@ -3,7 +3,7 @@ import { BrainyError, invalid } from "../../base/errors.ts";
 import { withDatabase } from "../database.ts";
 import { examples } from "../examples.ts";
 import { EXIT_CODES } from "../exit-codes.ts";
-import type { Entry } from "../importing/entry.ts";
+import type { Entry, ProblemEntry } from "../importing/entry.ts";
 import type { Source, SourceFormat } from "../importing/find-sources.ts";
 import type { ImportEnd } from "../importing/import-entries.ts";
 import type { Progress } from "../importing/progress.ts";
@@ -26,6 +26,7 @@ interface ImportFlags {
   readonly ext?: string;
   readonly batchSize: number;
   readonly skipInvalid?: boolean;
+  readonly prune?: boolean;
 }
 
 /** `brainy import`. */
@@ -35,9 +36,9 @@ export function importCommand(program: Command, shell: Shell): void {
     .summary("add records from JSONL, JSON, Markdown, code and plain text")
     .description(
       "Adds records to the database, and makes it where there is none.\n\n" +
-        "Each line of a .jsonl file and each element of a .json array is a record: an object, a\n" +
-        "text or a vector. Every other file is cut into passages, which know their file and lines;\n" +
-        "importing a file again replaces them. Folders are read with everything below them, except\n" +
+        "Each line of a .jsonl file and each element of a .json array is a record: an object, a " +
+        "text or a vector. Every other file is cut into passages, which know their file and lines; " +
+        "importing a file again replaces them. Folders are read with everything below them, except " +
         "hidden files, node_modules and what is no text. Files may be packed (.gz).",
     )
     .argument("<file...>", 'files and folders, or "-" for JSONL from standard input')
@@ -55,6 +56,7 @@ export function importCommand(program: Command, shell: Shell): void {
       wholeNumber("--batch-size", 10_000),
       1_000,
     )
+    .option("--prune", "delete passages of files that are no longer in the named folders")
     .option("--skip-invalid", "pass over invalid records, and say how many, instead of stopping")
     .addHelpText(
       "after",
@@ -78,7 +80,8 @@ async function runImport(
 ): Promise<void> {
   const { findSources } = await import("../importing/find-sources.ts");
   const isWanted = await compileWanted(flags);
-  const sources = await findSources(files, { format: flags.format, isWanted });
+  const found = await findSources(files, { format: flags.format, isWanted });
+  const { sources } = found;
   if (sources.length === 0) {
     throw new BrainyError("BRAINY_NOT_FOUND", `${files.join(", ")}: no files to import`);
   }
@@ -87,29 +90,40 @@ async function runImport(
   const bytesTotal = sources.reduce((sum, { bytes }) => sum + bytes, 0);
   const isSilent = globals.quiet === true || globals.json === true;
   const progress = new Progress(bytesTotal, { isSilent });
-  let skips = 0;
-  const { batchSize, skipInvalid = false } = flags;
+  const { batchSize } = flags;
   const end = await withDatabase(shell, globals, { access: "create", batchSize }, async (brain) => {
     await progress.start();
     try {
-      return await importEntries(readAll(shell, globals, { sources, flags, progress }), {
+      const entries = readAll(shell, globals, { sources, flags, progress });
+      const end = await importEntries(entries, {
         brain,
         signal: shell.signal,
         batchSize,
-        skipInvalid,
-        onSkipped: ({ where, problem }) => {
-          if (skips++ < SKIPS_NAMED_MAX) shell.warn(globals, `skipped ${where}: ${problem}`);
-        },
+        skipInvalid: flags.skipInvalid === true,
+        onSkipped: skipNamer(shell, globals),
         onProgress: ({ imported }) => {
           progress.state.records = imported;
           progress.update();
         },
       });
+      const isWhole = end.problem === undefined && !shell.signal.aborted;
+      if (flags.prune !== true || !isWhole) return end;
+      const { prunePassages } = await import("../importing/prune-passages.ts");
+      const pruned = await prunePassages(brain, found.folders);
+      return { ...end, counts: { ...end.counts, removed: end.counts.removed + pruned } };
     } finally {
       progress.stop();
     }
   });
   await summarise(shell, globals, { end, sources, progress });
+}
+
+/** Names the first invalid records that are passed over; the summary counts them all. */
+function skipNamer(shell: Shell, globals: GlobalOptions): (entry: ProblemEntry) => void {
+  let skips = 0;
+  return ({ where, problem }) => {
+    if (skips++ < SKIPS_NAMED_MAX) shell.warn(globals, `skipped ${where}: ${problem}`);
+  };
 }
 
 async function* readAll(

@@ -23,7 +23,7 @@ export function listCommand(program: Command, shell: Shell): void {
     .command("list")
     .summary("list records in order of their ids, page by page")
     .description(
-      "Lists records in order of their ids, one page at a time. Where there are more, it says\n" +
+      "Lists records in order of their ids, one page at a time. Where there are more, it says " +
         "with which --cursor the next page begins. To read everything, use export.",
     )
     .option("--filter <json>", `only records that match: '{"type":"passage"}'`, parseFilter)

@@ -32,7 +32,7 @@ export function searchCommand(program: Command, shell: Shell): void {
     .command("search")
     .summary("find the records nearest to a text, a vector or a record")
     .description(
-      "Finds the records nearest to a text, to a vector (--vector) or to another record (--like),\n" +
+      "Finds the records nearest to a text, to a vector (--vector) or to another record (--like), " +
         "best first. With a filter, as many come back as asked for whenever that many match.",
     )
     .argument("[query]", "the text to search for")

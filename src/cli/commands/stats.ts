@@ -10,7 +10,7 @@ export function statsCommand(program: Command, shell: Shell): void {
     .command("stats")
     .summary("show how large the database is and how it is")
     .description(
-      "Shows the number of records, the figures of the index and the log, and the health of the\n" +
+      "Shows the number of records, the figures of the index and the log, and the health of the " +
         "database as this process sees it.",
     );
   addReadOptions(command)

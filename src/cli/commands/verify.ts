@@ -18,8 +18,8 @@ export function verifyCommand(program: Command, shell: Shell): void {
     .command("verify")
     .summary("check every object of the database")
     .description(
-      "Reads every object of the database and checks it: checksums, references, invariants.\n" +
-        "Reports by object, and ends with code 1 when one is in error. Changes nothing, unless\n" +
+      "Reads every object of the database and checks it: checksums, references, invariants. " +
+        "Reports by object, and ends with code 1 when one is in error. Changes nothing, unless " +
         "--repair is given; then it does what is safe and says what it did.",
     )
     .option("--repair", "mend what can be mended without losing anything")
@@ -54,7 +54,7 @@ function progressLine(shell: Shell, globals: GlobalOptions): (objects: number) =
   let shownMs = systemClock.monotonicMs();
   return (objects) => {
     const nowMs = systemClock.monotonicMs();
-    if (process.stderr.isTTY !== true || nowMs - shownMs < SHOW_EVERY_MS) return;
+    if (!process.stderr.isTTY || nowMs - shownMs < SHOW_EVERY_MS) return;
     shownMs = nowMs;
     shell.say(globals, `${objects.toLocaleString("en")} objects checked`);
   };

@@ -1,5 +1,6 @@
-import { cutPassages, kindOfFile } from "../../text/index.ts";
+import { cutPassages, kindOfFile, type Passage } from "../../text/index.ts";
 import type { Entry } from "./entry.ts";
+import { passageId } from "./passage-id.ts";
 import type { RecordFields } from "./record-of-json.ts";
 
 /** Passages are cut with the whole file in memory; a longer text is rarely written by people. */
@@ -36,7 +37,7 @@ export async function* filePassages(
   const ids = new Set<string>();
   for (const passage of cutPassages(text, { kind: kindOfFile(path) })) {
     const { lineStart, lineEnd, heading } = passage;
-    const id = freeId(`${path}#${lineStart}-${lineEnd}`, ids);
+    const id = freeId(path, passage, ids);
     ids.add(id);
     const metadata = { path, lineStart, lineEnd, ...(heading !== undefined && { heading }) };
     const { type = "passage", domain } = fields;
@@ -48,10 +49,10 @@ export async function* filePassages(
 }
 
 /** A line that is itself cut gives several passages with the same lines. */
-function freeId(id: string, taken: ReadonlySet<string>): string {
-  let free = id;
-  for (let part = 2; taken.has(free); part++) free = `${id}.${part}`;
-  return free;
+function freeId(path: string, { lineStart, lineEnd }: Passage, taken: ReadonlySet<string>): string {
+  let id = passageId(path, { lineStart, lineEnd, part: 1 });
+  for (let part = 2; taken.has(id); part++) id = passageId(path, { lineStart, lineEnd, part });
+  return id;
 }
 
 async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array | undefined> {

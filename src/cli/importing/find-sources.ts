@@ -33,12 +33,21 @@ export interface FindOptions {
 const FOLDERS_IGNORED = new Set(["node_modules"]);
 const DATABASE_FOLDER = "_brainy";
 
-/** The sources that arguments stand for, each file once, folders in order of their names. */
+/** What arguments stand for. */
+export interface FoundSources {
+  /** Each file once, those of a folder in order of their names. */
+  readonly sources: readonly Source[];
+  /** The folders among the arguments, as records name them; the current one is `""`. */
+  readonly folders: readonly string[];
+}
+
+/** Looks at the arguments, and into folders among them. */
 export async function findSources(
   names: readonly string[],
   options: FindOptions,
-): Promise<Source[]> {
+): Promise<FoundSources> {
   const sources = new Map<string, Source>();
+  const folders: string[] = [];
   for (const name of names) {
     if (name === "-") {
       sources.set("-", standardInput(options.format));
@@ -47,12 +56,13 @@ export async function findSources(
     const file = resolve(name);
     const { size, isFolder } = await look(name, file);
     if (isFolder) {
+      folders.push(displayPath(file));
       for await (const found of walk(file, file, options)) sources.set(found.file!, found);
     } else {
       sources.set(file, sourceOf(file, size, { format: options.format, isNamed: true }));
     }
   }
-  return [...sources.values()];
+  return { sources: [...sources.values()], folders };
 }
 
 function standardInput(format: FindOptions["format"]): Source {
@@ -101,18 +111,23 @@ function sourceOf(
   bytes: number,
   options: { readonly format: FindOptions["format"]; readonly isNamed: boolean },
 ): Source {
-  const inside = relative(process.cwd(), file);
-  const isOutside = inside.startsWith("..") || isAbsolute(inside);
   const isGzip = file.toLowerCase().endsWith(".gz");
   const { format, isNamed } = options;
   return {
-    path: slashed(isOutside ? file : inside),
+    path: displayPath(file),
     file,
     bytes,
     format: format === "auto" ? formatOf(isGzip ? file.slice(0, -3) : file) : format,
     isGzip,
     isNamed,
   };
+}
+
+/** Relative to the current folder, unless it lies outside. */
+function displayPath(file: string): string {
+  const inside = relative(process.cwd(), file);
+  const isOutside = inside === ".." || inside.startsWith(`..${sep}`) || isAbsolute(inside);
+  return slashed(isOutside ? file : inside);
 }
 
 function formatOf(file: string): SourceFormat {

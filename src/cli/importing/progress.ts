@@ -30,7 +30,7 @@ export class Progress {
 
   /** Begins to draw. The library that draws is loaded only for a terminal. */
   async start(): Promise<void> {
-    if (this.#isSilent || process.stderr.isTTY !== true) return;
+    if (this.#isSilent || !process.stderr.isTTY) return;
     const { SingleBar } = (await import("cli-progress")).default;
     const format =
       this.#bytesTotal > 0
@@ -55,7 +55,7 @@ export class Progress {
     if (this.#isSilent) return;
     if (this.#bar !== undefined) {
       this.#bar.update(Math.min(this.state.bytes, this.#bytesTotal), this.#payload());
-    } else if (process.stderr.isTTY !== true) {
+    } else if (!process.stderr.isTTY) {
       const nowMs = systemClock.monotonicMs();
       if (nowMs - this.#lineMs < LINE_EVERY_MS) return;
       this.#lineMs = nowMs;

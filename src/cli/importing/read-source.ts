@@ -25,25 +25,24 @@ export async function* readSource(
   source: Source,
   options: ReadSourceOptions,
 ): AsyncGenerator<Entry> {
-  const { fields } = options;
   const reason = source.isNamed ? undefined : await reasonToPassOver(source);
   if (reason !== undefined) {
     options.onPassedOver(source.path, reason);
     options.onBytes(source.bytes);
     return;
   }
-  const chunks = chunksOf(source, options);
-  switch (source.format) {
-    case "jsonl":
-      return yield* jsonLines(source.path, chunks, fields);
-    case "json":
-      if (source.isNamed || (await beginsWithBracket(source))) {
-        return yield* jsonArray(source.path, chunks, fields);
-      }
-      return yield* filePassages(source.path, chunks, fields);
-    case "text":
-      return yield* filePassages(source.path, chunks, fields);
-  }
+  yield* await entriesOf(source, chunksOf(source, options), options.fields);
+}
+
+async function entriesOf(
+  source: Source,
+  chunks: AsyncIterable<Uint8Array>,
+  fields: RecordFields,
+): Promise<AsyncGenerator<Entry>> {
+  const { path, format } = source;
+  if (format === "jsonl") return jsonLines(path, chunks, fields);
+  const isList = format === "json" && (source.isNamed || (await beginsWithBracket(source)));
+  return isList ? jsonArray(path, chunks, fields) : filePassages(path, chunks, fields);
 }
 
 /** A folder holds images and archives too: not worth an error, unlike a file that was named. */

@@ -12,11 +12,18 @@ export interface RecordFields {
 type JsonObject = Readonly<Record<string, unknown>>;
 
 const RECORD_KEYS = new Set([
-  ...["id", "vector", "data", "text", "metadata", "type", "domain", "expiresAt"],
+  "id",
+  "vector",
+  "data",
+  "text",
+  "metadata",
+  "type",
+  "domain",
+  "expiresAt",
   // What `export` of the library adds. It belongs to the database the record came from.
   "version",
 ]);
-const RECORD_MARKS = ["vector", "data", "text", "metadata"];
+const RECORD_MARKS = new Set(["vector", "data", "text", "metadata"]);
 
 /**
  * The record that a JSON value stands for, or the reason why it stands for none.
@@ -45,9 +52,7 @@ export function recordOfJson(value: unknown, fields: RecordFields): RecordInput 
 
 function isRecord(object: JsonObject): boolean {
   const keys = Object.keys(object);
-  return (
-    keys.some((key) => RECORD_MARKS.includes(key)) && keys.every((key) => RECORD_KEYS.has(key))
-  );
+  return keys.some((key) => RECORD_MARKS.has(key)) && keys.every((key) => RECORD_KEYS.has(key));
 }
 
 function namesFields({ idField, vectorField, textField }: RecordFields): boolean {

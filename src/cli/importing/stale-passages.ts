@@ -1,5 +1,6 @@
 import type { Brainy } from "../../brainy.ts";
 import type { FileEndEntry } from "./entry.ts";
+import { isPassageOf } from "./passage-id.ts";
 
 /** Files looked after in one pass over the database, and passages of them held in memory. */
 const FILES_MAX = 1_000;
@@ -62,12 +63,10 @@ export class StalePassages {
   }
 }
 
-/** Only ids that an import made: others with that path in their metadata are none of our business. */
 function isStale(
   id: string,
   path: string,
   files: ReadonlyMap<string, ReadonlySet<string>>,
 ): boolean {
-  if (files.get(path)?.has(id) !== false || !id.startsWith(`${path}#`)) return false;
-  return /^\d+-\d+(?:\.\d+)?$/.test(id.slice(path.length + 1));
+  return files.get(path)?.has(id) === false && isPassageOf(path, id);
 }
