@@ -1,0 +1,243 @@
+import type { Clock } from "../base/clock.ts";
+import type { Random } from "../base/random.ts";
+import { decodeCheckpoint, type Checkpoint } from "../format/checkpoint.ts";
+import { decodeConfig } from "../format/config.ts";
+import {
+  CONFIG_KEY,
+  manifestKey,
+  parseCheckpointKey,
+  parseManifestKey,
+  parseSegmentKey,
+  parseSlotKey,
+} from "../format/keys.ts";
+import { decodeManifest, type Manifest } from "../format/manifest.ts";
+import type { ObjectInfo, ObjectStore } from "../storage/object-store.ts";
+import { isCheckpointExpired } from "./checkpoint.ts";
+import { MANIFESTS_KEPT, referencedKeys } from "./collection.ts";
+import { listLog, type LogListing } from "./log-listing.ts";
+import { repairStore } from "./verify-repair.ts";
+import { verifyLog } from "./verify-log.ts";
+import { ProblemList, type VerifyReport } from "./verify-report.ts";
+import { SegmentVerification } from "./verify-segments.ts";
+
+export type { VerifyProblem, VerifyReport } from "./verify-report.ts";
+
+export interface VerifyOptions {
+  readonly store: ObjectStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Also do what is safe, and mark what was put right. Default: change nothing. */
+  readonly repair?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** After each object, with their number so far. */
+  readonly onProgress?: ((objects: number) => void) | undefined;
+}
+
+/** Kept by parts of the system that check them on their own. */
+const KNOWN_ELSEWHERE = /^_brainy\/(probe|heartbeats|instances|leases|events)\//;
+
+/**
+ * Reads every object and checks it, by itself and against the others. Safe beside running
+ * processes: what is listed first and gone later was collected, which is no finding.
+ *
+ * Costs a GET of every byte under the prefix. Holds about 100 bytes a row of the newest manifest.
+ */
+export async function verifyStore(options: VerifyOptions): Promise<VerifyReport> {
+  const verification = new Verification(options);
+  await verification.run();
+  return verification.report();
+}
+
+class Verification {
+  readonly #options: VerifyOptions;
+  readonly #store: ObjectStore;
+  readonly #found = new ProblemList();
+  #objects = 0;
+  #bytes = 0;
+
+  constructor(options: VerifyOptions) {
+    this.#options = options;
+    this.#store = options.store;
+  }
+
+  readonly #step = (): void => {
+    this.#options.signal?.throwIfAborted();
+    this.#options.onProgress?.(++this.#objects);
+  };
+
+  async run(): Promise<void> {
+    const { signal } = this.#options;
+    // Everything that could be missing is listed before what refers to it is read.
+    const listing = await listLog(this.#store, signal);
+    const listed = await this.#list();
+    const databaseId = await this.#verifyConfig();
+    const manifests = await this.#verifyManifests(databaseId);
+    const newest = manifests.at(-1);
+    const checkpoints = await this.#verifyCheckpoints(listed, databaseId ?? newest?.databaseId);
+    if (newest === undefined) {
+      this.#noteUnread(listed, listing);
+      return;
+    }
+    const segments = new SegmentVerification(this.#store, this.#found, newest.databaseId);
+    const pinned = checkpoints.map(({ manifest }) => manifest);
+    const damaged = await segments.verifyAll([...manifests, ...pinned], this.#step);
+    await segments.verifyUnique(newest, damaged);
+    const { store } = this;
+    await verifyLog({ store, found: this.#found, manifest: newest, listing, signal, step: this.#step });
+    this.#noteGarbage(listed, [...manifests, ...pinned]);
+    if (this.#options.repair === true) {
+      await repairStore({ ...this.#options, found: this.#found, newest, damaged });
+    }
+  }
+
+  report(): VerifyReport {
+    const { problems } = this.#found;
+    const ok = problems.every(
+      ({ severity, repaired }) => severity !== "error" || repaired === true,
+    );
+    return { ok, objects: this.#objects, bytes: this.#bytes, problems };
+  }
+
+  get store(): ObjectStore {
+    return this.#store;
+  }
+
+  async #list(): Promise<readonly ObjectInfo[]> {
+    const listed: ObjectInfo[] = [];
+    for await (const page of this.#store.list({ signal: this.#options.signal })) {
+      for (const object of page.objects) {
+        listed.push(object);
+        this.#bytes += object.bytesTotal;
+        if (isKnown(object.key)) continue;
+        this.#found.add("info", object.key, "not an object of this database: never touched");
+        this.#step();
+      }
+    }
+    return listed;
+  }
+
+  async #verifyConfig(): Promise<string | undefined> {
+    const found = await this.#store.get(CONFIG_KEY);
+    if (found === undefined) return undefined;
+    this.#step();
+    const config = await this.#found.attempt(CONFIG_KEY, async () =>
+      decodeConfig(found.bytes, CONFIG_KEY),
+    );
+    return config?.settings.databaseId;
+  }
+
+  /** All that decode, ascending; empty when the newest does not, for then none can be trusted. */
+  async #verifyManifests(databaseId: string | undefined): Promise<Manifest[]> {
+    const numbers: number[] = [];
+    for await (const page of this.#store.list({ prefix: "_brainy/manifests/" })) {
+      for (const { key } of page.objects) {
+        const number = parseManifestKey(key);
+        if (number !== undefined) numbers.push(number);
+      }
+    }
+    numbers.sort((a, b) => a - b);
+    const manifests: Manifest[] = [];
+    for (const number of numbers) {
+      const key = manifestKey(number);
+      const object = await this.#store.get(key);
+      if (object === undefined) continue;
+      this.#step();
+      const manifest = await this.#found.attempt(key, async () => decodeManifest(object.bytes, key));
+      if (manifest === undefined) {
+        if (number === numbers.at(-1)) return this.#noteBrokenHead(key);
+        continue;
+      }
+      if (manifest.number !== number) this.#found.error(key, `calls itself ${manifest.number}`);
+      if (databaseId !== undefined && manifest.databaseId !== databaseId) {
+        this.#found.error(key, `belongs to database ${manifest.databaseId}, not ${databaseId}`);
+      }
+      this.#checkChain(key, manifests.at(-1), manifest, numbers.at(-1) ?? number);
+      manifests.push(manifest);
+    }
+    return manifests;
+  }
+
+  #noteBrokenHead(key: string): [] {
+    this.#found.error(
+      key,
+      "the newest manifest is damaged, and nothing falls back by itself: restore this object " +
+        "from a copy of the bucket (an older version of the key), or restore a backup into an " +
+        "empty prefix. Deleting it would make its predecessor the newest, and lose what only it " +
+        "covers and collection has removed since: do that only when no copy exists",
+    );
+    return [];
+  }
+
+  #checkChain(key: string, before: Manifest | undefined, manifest: Manifest, newest: number): void {
+    if (before === undefined) return;
+    if (manifest.number !== before.number + 1) {
+      // Older ones may be what a stalled process created again.
+      const isRecent = manifest.number > newest - MANIFESTS_KEPT + 1;
+      this.#found.add(
+        isRecent ? "error" : "warning",
+        key,
+        `follows manifest ${before.number}: those in between are missing`,
+      );
+    }
+    if (manifest.floor < before.floor) this.#found.error(key, "its floor is below the one before");
+    if (manifest.epoch < before.epoch) this.#found.error(key, "its epoch is below the one before");
+    if (manifest.epoch === before.epoch && manifest.holder !== before.holder) {
+      this.#found.error(key, `epoch ${manifest.epoch} has two holders`);
+    }
+  }
+
+  async #verifyCheckpoints(
+    listed: readonly ObjectInfo[],
+    databaseId: string | undefined,
+  ): Promise<Checkpoint[]> {
+    const checkpoints: Checkpoint[] = [];
+    for (const { key } of listed) {
+      if (parseCheckpointKey(key) === undefined) continue;
+      const object = await this.#store.get(key);
+      if (object === undefined) continue;
+      this.#step();
+      const checkpoint = await this.#found.attempt(key, async () =>
+        decodeCheckpoint(object.bytes, key),
+      );
+      if (checkpoint === undefined) continue;
+      if (databaseId !== undefined && checkpoint.databaseId !== databaseId) {
+        this.#found.error(key, `belongs to database ${checkpoint.databaseId}`);
+      } else if (isCheckpointExpired(checkpoint, object.storeMs)) {
+        this.#found.add("info", key, "expired: the next collection deletes it");
+      } else checkpoints.push(checkpoint);
+    }
+    return checkpoints;
+  }
+
+  #noteGarbage(listed: readonly ObjectInfo[], manifests: readonly Manifest[]): void {
+    const needed = referencedKeys(manifests);
+    for (const { key } of listed) {
+      if (parseSegmentKey(key) === undefined || needed.has(key)) continue;
+      this.#found.add("info", key, "named by no manifest: garbage, or the work of a running job");
+      this.#step();
+    }
+  }
+
+  /** Without a manifest there may be log and nothing else; segments then belong to nothing. */
+  #noteUnread(listed: readonly ObjectInfo[], listing: LogListing): void {
+    this.#objects += listing.objectCount;
+    const segments = listed.filter(({ key }) => parseSegmentKey(key) !== undefined);
+    if (segments.length === 0) return;
+    const [first] = segments;
+    this.#found.error(
+      first?.key ?? "",
+      `${segments.length} segments exist, and no manifest that can be read names them`,
+    );
+  }
+}
+
+function isKnown(key: string): boolean {
+  return (
+    key === CONFIG_KEY ||
+    KNOWN_ELSEWHERE.test(key) ||
+    parseManifestKey(key) !== undefined ||
+    parseSlotKey(key) !== undefined ||
+    parseSegmentKey(key) !== undefined ||
+    parseCheckpointKey(key) !== undefined
+  );
+}
