@@ -9,6 +9,7 @@ import { checkId, checkK } from "./engine/record-input.ts";
 import { countRecords, findRecord, pageOfRecords, scanRecords } from "./engine/records.ts";
 import type { VerifyReport } from "./engine/verify.ts";
 import { Ingest } from "./ingest.ts";
+import { View, type FullSnapshot } from "./engine/view.ts";
 import type { HealthStatus, Metrics } from "./monitor.ts";
 import { resolveOptions } from "./options.ts";
 import { presentRecord } from "./present.ts";
@@ -40,6 +41,8 @@ import type {
 
 /** Deletes in one slot. */
 const DELETES_PER_SLOT = 1_000;
+/** How often an export tries to pin what it sees before it goes without. */
+const PIN_ATTEMPTS_MAX = 5;
 /** How long an export may take before what it reads may be collected. */
 const EXPORT_MS_MAX = 6 * 3_600_000;
 
@@ -229,6 +232,9 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
         return ids.length;
       }
       const ids = (typeof target === "string" ? [target] : target).map(checkId);
+      // Where nothing was ever written there is nothing to delete, and no reason to begin.
+      if (database.config === undefined) await database.catchUp();
+      if (database.config === undefined) return 0;
       const nowMs = this.#session.options.clock.nowMs();
       const { view } = database;
       const visible = ids.filter((id) => view !== undefined && findRecord(view, id, nowMs));
@@ -298,11 +304,8 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
     const filter = options.filter === undefined ? undefined : compileFilter(options.filter);
     const database = await this.#session.open();
     const { clock } = this.#session.options;
-    const snapshot = await database.read(freshness(options), async (view) => view.fullSnapshot());
-    // Pins what is read, so that no process collects it on the way.
-    const isPinned = !this.#session.options.readOnly && snapshot.segments.length > 0;
-    const pin = `export-${database.newUlid()}`;
-    if (isPinned) await database.checkpoint(pin, EXPORT_MS_MAX);
+    await database.read(freshness(options), async () => undefined);
+    const { snapshot, release } = await this.#pinnedSnapshot(database);
     try {
       const include = new Set(EVERY_PART);
       for await (const record of scanRecords(snapshot, { filter, clock, content: true })) {
@@ -310,7 +313,7 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
         yield presentRecord<Metadata>(record, include);
       }
     } finally {
-      if (isPinned) await database.deleteCheckpoint(pin);
+      await release();
     }
   }
 
@@ -391,6 +394,27 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** A snapshot whose segments no process collects until it is released. */
+  async #pinnedSnapshot(
+    database: Database,
+  ): Promise<{ readonly snapshot: FullSnapshot; readonly release: () => Promise<void> }> {
+    const hasSegments = (database.view?.manifest.segments.length ?? 0) > 0;
+    for (let attempt = 0; attempt < PIN_ATTEMPTS_MAX && hasSegments; attempt++) {
+      if (this.#session.options.readOnly) break;
+      const name = `export-${database.newUlid()}`;
+      const { manifest } = await database.checkpoint(name, EXPORT_MS_MAX);
+      const release = (): Promise<void> => database.deleteCheckpoint(name);
+      const view = database.view!;
+      if (view.manifest.number === manifest.number)
+        return { snapshot: view.fullSnapshot(), release };
+      // The checkpoint is of a manifest that is not here yet, or not any more.
+      await release();
+      await database.catchUp();
+    }
+    const view = database.view ?? View.empty();
+    return { snapshot: view.fullSnapshot(), release: async () => {} };
   }
 
   async #deleteIds(database: Database, ids: readonly string[]): Promise<void> {

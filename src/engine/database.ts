@@ -361,7 +361,9 @@ export class Database implements AsyncDisposable {
       const config = await readSettings(this.#options.store);
       if (config !== undefined) {
         checkSettings(config, this.#wanted);
+        const isNew = this.#follower === undefined;
         this.#use(config);
+        if (isNew) await this.#follower!.catchUp();
       }
     }
     return this.#follower;

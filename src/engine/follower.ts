@@ -225,7 +225,11 @@ export class Follower {
         }
         if (++count % RECORDS_PER_BREATH === 0) await clock.breathe();
       }
+      const before = new Set(this.#view.manifest.lanes.map(({ lane }) => lane));
+      const after = new Set(manifest.lanes.map(({ lane }) => lane));
       for (const [lane, number] of this.#view.positions) {
+        // A lane that was listed and is no more has been retired: nothing of it is to come.
+        if (before.has(lane) && !after.has(lane)) continue;
         if (number > (pending.positions.get(lane) ?? -1)) pending.positions.set(lane, number);
       }
       this.#view = pending;
