@@ -218,7 +218,8 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
   ): Promise<number> {
     return this.#session.monitor.measure("write", async () => {
       const database = await this.#session.openToWrite();
-      if (typeof target === "object" && "filter" in target) {
+      // An array has a `filter` too.
+      if (typeof target === "object" && !Array.isArray(target) && "filter" in target) {
         refuseUnknownKeys(target, ["filter"], "delete");
         const filter = compileFilter(target.filter);
         const { clock } = this.#session.options;
