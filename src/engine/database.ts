@@ -257,11 +257,14 @@ export class Database implements AsyncDisposable {
       await follower.catchUp();
     }
     for (let attempt = 1; ; attempt++) {
+      const { view } = follower;
       try {
-        return await read(follower.view);
+        return await read(view);
       } catch (error) {
         if (!isBrainyError(error, "BRAINY_NOT_FOUND") || attempt >= READ_ATTEMPTS_MAX) throw error;
-        await follower.catchUp();
+        // Only a newer manifest explains that a segment is gone.
+        if (follower.view === view) await follower.catchUp();
+        if (follower.view === view) throw error;
       }
     }
   }
