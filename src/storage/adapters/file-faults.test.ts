@@ -2,9 +2,11 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { basename, join, relative } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { systemClock } from "../../base/clock.ts";
 import { isBrainyError, type BrainyError } from "../../base/errors.ts";
 import { objectStoreConformance } from "../conformance.ts";
 import { systemFileCalls, type FileCalls } from "./file-calls.ts";
+import { FileFolders } from "./file-folders.ts";
 import { FileSystemStore } from "./file-system.ts";
 
 let root = "";
@@ -304,4 +306,91 @@ test("the plain name is a copy of the newest version, for people", async () => {
   expect(readFileSync(join(root, "config.json"), "utf8")).toBe("two");
   writeFileSync(join(root, "config.json"), "by hand");
   expect(Buffer.from((await store.get("config.json"))!.bytes).toString()).toBe("two");
+});
+
+/** Calls of which the first `link` to a file of this name waits until it is let go. */
+function stallingLink(name: string): { calls: FileCalls; stalled: Promise<void>; go: () => void } {
+  let go: () => void = () => {};
+  let onStall: () => void = () => {};
+  const stalled = new Promise<void>((resolve) => (onStall = resolve));
+  const gate = new Promise<void>((resolve) => (go = resolve));
+  const calls: FileCalls = {
+    ...systemFileCalls,
+    async link(existing, added) {
+      if (basename(added) === name) {
+        onStall();
+        await gate;
+      }
+      return systemFileCalls.link(existing, added);
+    },
+  };
+  return { calls, stalled, go };
+}
+
+test("[F4] a conditional change is synced as a version before the answer", async () => {
+  const log: string[] = [];
+  const store = await FileSystemStore.open({ root, calls: recorded(log) });
+  const { etag } = await store.put("k", some);
+  log.length = 0;
+  await store.put("k", some, { condition: { ifMatch: etag } });
+  expect(log.filter((line) => /^(mkdir|link|fsync)/.test(line))).toEqual([
+    "mkdir ./.k.versions",
+    "fsync ./",
+    "link ./.k.versions/0000000000000001",
+    "fsync temporary",
+    "link ./.k.versions/0000000000000002",
+    "fsync ./.k.versions",
+  ]);
+});
+
+test("[F4] an fsync that began before a name was given is not taken for it", async () => {
+  const begun: (() => void)[] = [];
+  const folders = new FileFolders(root, {
+    ...systemFileCalls,
+    fsync: () => new Promise<void>((resolve) => void begun.push(resolve)),
+  });
+  const finished: string[] = [];
+  const wait = async (count: number): Promise<void> => {
+    for (let i = 0; i < 10_000 && begun.length < count; i++) await systemClock.breathe();
+    expect(begun).toHaveLength(count);
+  };
+  const first = folders.sync(root).then(() => finished.push("first"));
+  await wait(1);
+  const later = [2, 3].map((n) => folders.sync(root).then(() => finished.push(`later ${n}`)));
+  begun[0]!();
+  await first;
+  await wait(2);
+  expect(finished).toEqual(["first"]);
+  begun[1]!();
+  await Promise.all(later);
+  expect(begun).toHaveLength(2);
+});
+
+test("[F1] a create that wakes up beside a chain it did not see is no success", async () => {
+  const { calls, stalled, go } = stallingLink("k");
+  const sleeper = await FileSystemStore.open({ root, calls });
+  const other = await FileSystemStore.open({ root });
+  const late = failureOf(sleeper.put("k", some, ABSENT));
+  await stalled;
+  const { etag } = await other.put("k", some, ABSENT);
+  await other.put("k", some, { condition: { ifMatch: etag } });
+  await other.deleteMany(["k"]);
+  go();
+  expect((await late).message).toMatch(/outcome unknown/);
+  expect(await other.get("k")).toBeUndefined();
+});
+
+test("[F1] of two creators of what was deleted exactly one wins", async () => {
+  const other = await FileSystemStore.open({ root });
+  const { etag } = await other.put("k", some);
+  await other.put("k", some, { condition: { ifMatch: etag } });
+  await other.deleteMany(["k"]);
+  const { calls, stalled, go } = stallingLink("0000000000000004");
+  const sleeper = await FileSystemStore.open({ root, calls });
+  const late = failureOf(sleeper.put("k", Uint8Array.of(9), ABSENT));
+  await stalled;
+  await other.put("k", Uint8Array.of(7), ABSENT);
+  go();
+  expect((await late).code).toBe("BRAINY_CONFLICT");
+  expect((await other.get("k"))?.bytes[0]).toBe(7);
 });
