@@ -4,6 +4,7 @@ import type { LaneEntry } from "../format/manifest.ts";
 import type { Operation } from "../format/operation.ts";
 import { decodeSlot, type Slot } from "../format/slot.ts";
 import { VERSION_ZERO, type LaneId, type Version } from "../format/version.ts";
+import type { StoredObject } from "../storage/object-store.ts";
 import type { FlushJob, JobContext } from "./compaction-job-context.ts";
 import type { CoveredLane } from "./compaction.ts";
 
@@ -45,11 +46,14 @@ export async function readSlots(
   while (!isFull) {
     const batch = waiting.splice(0, GETS_AT_ONCE);
     if (batch.length === 0) break;
-    const found = await Promise.all(batch.map((address) => readSlot(context, address)));
-    for (const [i, { slot, bytesTotal, where }] of found.entries()) {
+    const found = await Promise.all(batch.map((address) => getSlot(context, address)));
+    for (const [i, object] of found.entries()) {
       const { lane, number } = batch[i]!;
+      const { bytesTotal } = object;
       isFull = bytes > 0 && (bytes + bytesTotal > bytesMax || operations >= OPERATIONS_MAX);
       if (isFull) break;
+      const where = slotKey(lane, number);
+      const slot = decodeOwn(context, batch[i]!, object);
       bytes += bytesTotal;
       operations += slot.operations.length;
       let covering = lanes.get(lane);
@@ -72,23 +76,30 @@ function addresses({ lanes }: FlushJob): Address[] {
   return all;
 }
 
-async function readSlot(
-  { store, job, signal }: JobContext,
+async function getSlot(
+  { store, signal }: JobContext,
   { lane, number }: Address,
-): Promise<{ readonly slot: Slot; readonly bytesTotal: number; readonly where: string }> {
+): Promise<StoredObject> {
+  const key = slotKey(lane, number);
+  const found = await store.get(key, { signal });
+  if (found !== undefined) return found;
+  throw new BrainyError("BRAINY_CONFLICT", `${key} is gone: another flush has covered it`);
+}
+
+function decodeOwn(
+  { job }: JobContext,
+  { lane, number }: Address,
+  { bytes }: StoredObject,
+): Slot {
   const where = slotKey(lane, number);
-  const found = await store.get(where, { signal });
-  if (found === undefined) {
-    throw new BrainyError("BRAINY_CONFLICT", `${where} is gone: another flush has covered it`);
-  }
-  const slot = decodeSlot(found.bytes, where);
+  const slot = decodeSlot(bytes, where);
   if (slot.databaseId !== job.base.databaseId) {
     throw new BrainyError("BRAINY_FENCED", `${where} belongs to database ${slot.databaseId}`);
   }
   if (slot.lane !== lane || slot.number !== number) {
     throw corrupt(where, `holds slot ${slot.number} of lane ${slot.lane}`);
   }
-  return { slot, bytesTotal: found.bytesTotal, where };
+  return slot;
 }
 
 /** How far one lane is covered while its slots are read. */
