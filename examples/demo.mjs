@@ -8,7 +8,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import Brainy from "../dist/index.js";
+import { Brainy } from "brainy";
 
 const DATABASE = "./brainy-demo";
 const QUESTIONS = [

@@ -8,7 +8,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import Brainy from "../dist/index.js";
+import { Brainy } from "brainy";
 
 const given = process.argv[2];
 const folder = given ?? mkdtempSync(join(tmpdir(), "brainy-example-"));

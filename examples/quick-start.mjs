@@ -4,7 +4,7 @@
  *   node examples/quick-start.mjs
  */
 
-import Brainy from "../dist/index.js";
+import { Brainy } from "brainy";
 
 const brain = new Brainy();
 

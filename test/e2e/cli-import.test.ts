@@ -101,26 +101,6 @@ test("lines may be texts or vectors, and a .json array holds the same records", 
   expect(await contents("b.jsonl.gz")).toEqual(fromArray);
 });
 
-test("a broken array names the line, and the elements before it are kept", async () => {
-  const folder = temporaryFolder();
-  const file = join(folder, "a.json");
-  for (const [text, line, problem, kept] of [
-    ['[\n"one",\n"two",\n{"text":', 4, "is cut off", 2],
-    ['["one",\n,"two"]', 2, "has a comma without an element", 1],
-    ['["one"]\n]', 2, "has text after the end of the array", 1],
-    ['["one", "two",\n]', 2, "has a comma without an element", 2],
-    ['["one"\n{"a":1}]', 1, "is not JSON", 0],
-    ["{}", 1, "is not a JSON array", 0],
-  ] as const) {
-    writeFileSync(file, text);
-    const database = join(folder, `db-${text.length}-${line}`);
-    const { code, stderr } = await run(["import", file, "-d", database]);
-    expect(code, text).toBe(1);
-    expect(stderr).toContain(`a.json:${line}: ${problem}`);
-    if (kept > 0) expect(await count(database), text).toBe(kept);
-  }
-});
-
 test("passages of files name the lines on which they stand", async () => {
   const database = join(temporaryFolder(), "db");
   const sources = ["docs", "src/text", "CONTRIBUTING.md"];

@@ -41,7 +41,7 @@ async function runVerify(
   if (!ok) shell.exitCode = EXIT_CODES.problems.code;
   if (globals.json === true) return output.json({ ok, objects, bytes, problems });
   for (const { severity, key, problem, repaired } of problems) {
-    const mended = repaired === undefined || repaired === false ? "" : " (repaired)";
+    const mended = repaired === true ? " (repaired)" : "";
     await output.line(`${severity.padEnd(8)}${key}: ${problem}${mended}`);
   }
   const { formatBytes } = await import("../importing/progress.ts");
