@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { concatBytes } from "../base/bytes.ts";
+import { checksum64 } from "../base/checksum.ts";
 import { isBrainyError } from "../base/errors.ts";
 import { ContainerWriter } from "./container-writer.ts";
 import { bytesSection, decodeContainer, encodeContainer, readFooter } from "./container.ts";
@@ -109,4 +110,11 @@ test("a footer is read from a suffix, which says how long it must be", () => {
   expect(footer).toMatchObject({ sections: [{ kind: 1, offset: 64, length: 300_000 }] });
   // The length that the store reports is part of what the trailer vouches for.
   expect(codeOf(() => readFooter(bytes, bytes.byteLength + 64, expected))).toBe("BRAINY_CORRUPT");
+});
+
+test("reserved bytes in use are corrupt even where the checksum is right", () => {
+  const bytes = encodeContainer({ magic: MAGIC }, []);
+  bytes[20] = 1;
+  new DataView(bytes.buffer).setBigUint64(56, checksum64(bytes.subarray(0, 56)), true);
+  expect(() => decodeContainer(bytes, expected)).toThrow("reserved bytes of the header");
 });

@@ -8,6 +8,8 @@ import { SegmentReader } from "./segment-reader.ts";
 import { memorySource } from "./section-reader.ts";
 import type { RangeSource } from "./section-reader.ts";
 import { writeSegment } from "./segment-writer.ts";
+import { bytesSection, decodeContainer, encodeContainer } from "./container.ts";
+import { SECTION, SEGMENT_MAGIC } from "./segment.ts";
 import type { SegmentRow } from "./segment.ts";
 import { makeVersion } from "./version.ts";
 import type { LaneId } from "./version.ts";
@@ -272,4 +274,30 @@ test("a long write lets other work run, in the midst of building the id index to
   expect(breaths).toBe(chunks.length + 15);
   const inOneGo = await collect(segmentFromRows(rows, options));
   expect(Buffer.from(concatBytes(chunks)).equals(inOneGo)).toBe(true);
+});
+
+test("a segment that fits into the first read needs no other", async () => {
+  const rows = manyRows(20, 3);
+  const source = counting(await write(rows, 3));
+  const segment = await SegmentReader.open(source, "k");
+  expect((await segment.content()).texts()).toEqual(rows.map((row) => row.content));
+  expect(await segment.findCold("id-7")).toBe(7);
+  expect(source.reads).toEqual([[0, source.bytesTotal]]);
+});
+
+test("an offset beyond its column is corrupt when a single row is read", async () => {
+  const kinds = new Set<number>(Object.values(SECTION));
+  const bytes = await write(manyRows(20, 3), 3);
+  const { sections } = decodeContainer(bytes, { magic: SEGMENT_MAGIC, where: "k", kinds });
+  const offsets = sections.get(SECTION.contentOffsets)!.slice();
+  new DataView(offsets.buffer).setUint32(4 * 8, 1_000_000, true);
+  const sources = [...sections].map(([kind, own]) =>
+    bytesSection(kind, kind === SECTION.contentOffsets ? offsets : own),
+  );
+  const broken = encodeContainer({ magic: SEGMENT_MAGIC }, sources);
+  const segment = await SegmentReader.open(memorySource(broken), "k");
+  await expect(segment.contentOf([7])).rejects.toThrow("has no bytes");
+  await expect(segment.contentOf([8])).rejects.toThrow("has no bytes");
+  await expect(segment.textRows("content", 0, 8)).rejects.toThrow("has no bytes");
+  expect(await segment.contentOf([3])).toHaveLength(1);
 });
