@@ -394,3 +394,13 @@ test("[F1] of two creators of what was deleted exactly one wins", async () => {
   expect((await late).code).toBe("BRAINY_CONFLICT");
   expect((await other.get("k"))?.bytes[0]).toBe(7);
 });
+
+test("[F4] a delete syncs each folder once before the answer", async () => {
+  const log: string[] = [];
+  const store = await FileSystemStore.open({ root, calls: recorded(log) });
+  for (const key of ["a/1", "a/2", "b/1"]) await store.put(key, some);
+  log.length = 0;
+  await store.deleteMany(["a/1", "a/2", "b/1", "b/absent"]);
+  const changes = log.filter((line) => /^fsync/.test(line));
+  expect(changes).toEqual(["fsync ./a", "fsync ./b"]);
+});
