@@ -86,6 +86,8 @@ export class LogWriter {
   #lane: OpenLane | undefined;
   #prepared: Prepared | undefined;
   #running: Promise<void> | undefined;
+  /** What was appended last. Batches are decided in the order in which they came. */
+  #newest: Promise<unknown> | undefined;
   #closed = false;
   /** Set once nothing this writer says can be trusted any more. */
   #ended: BrainyError | undefined;
@@ -111,19 +113,20 @@ export class LogWriter {
     if (this.#closed) return Promise.reject(new BrainyError("BRAINY_CLOSED", "the log is closed"));
     const done = deferred<readonly Version[]>();
     this.#queue.push({ batch, done });
+    this.#newest = done.promise;
     this.#running ??= this.#run();
     return done.promise;
   }
 
-  /** Resolves when everything appended so far is decided. */
+  /** Resolves when everything appended so far is decided; what is appended meanwhile may wait. */
   async flush(): Promise<void> {
-    while (this.#running !== undefined) await this.#running;
+    await this.#newest?.catch(() => undefined);
   }
 
   /** Flushes, then seals the own lane, which needs no waiting. Idempotent. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.flush();
+    while (this.#running !== undefined) await this.#running;
     const lane = this.#lane;
     this.#lane = undefined;
     if (lane === undefined || this.#ended !== undefined) return;
