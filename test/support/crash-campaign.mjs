@@ -2,16 +2,15 @@
  * Kills a writing process again and again over one folder, and judges after each kill what is
  * left: nothing acknowledged is lost, nothing deleted is back, every object verifies.
  *
- * Hours pass between the runs: each run's clock is ahead of the machine's by the sum of the jumps
- * so far, so that lanes of the dead are sealed and retired, and what nobody needs is collected.
- * Files keep the machine's times and look older than they are, so collection is the more eager.
+ * Minutes or a day pass between the runs: the times of all files are set back, so that manifests
+ * outlive their retention, lanes of the dead are sealed, and what nobody needs is collected. A lane
+ * whose last slot a manifest has seen keeps the time noted there, so some stay open and pile up.
  */
 import { fork } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
-import { systemClock } from "../../dist/base/clock.js";
 import { seededRandom } from "../../dist/base/random.js";
 import { Brainy } from "../../dist/index.js";
 import { fold, isRecord, parts, readJournal, recordOf } from "./crash-model.mjs";
@@ -19,9 +18,12 @@ import { fold, isRecord, parts, readJournal, recordOf } from "./crash-model.mjs"
 const WRITER = fileURLToPath(new URL("crash-writer.mjs", import.meta.url));
 /** Moments that a kill may wait for, as the writer announces them. */
 const PHASES = ["open", "compact", "took-over", "committed", "index_updated", "collected"];
+/** Those of them that come once in a run. */
+const SINGLE_PHASES = ["open", "took-over"];
 /** Milliseconds until a run is killed whatever it waits for. */
-const RUN_MS_MAX = 3_000;
-const JUMPS_MS = [0, 0, 60_000, 10 * 60_000, 20 * 60_000, 13 * 3_600_000];
+const RUN_MS_MAX = 4_000;
+/** How much older the folder is made between two runs. */
+const AGES_MS = [0, 60_000, 3 * 60_000, 20 * 60_000, 20 * 60_000, 25 * 3_600_000];
 
 /**
  * @param {object} options
@@ -32,7 +34,7 @@ const JUMPS_MS = [0, 0, 60_000, 10 * 60_000, 20 * 60_000, 13 * 3_600_000];
  */
 export async function runCampaign({ folder, kills, seed, log = () => {} }) {
   const random = seededRandom(seed);
-  const campaign = { folder: join(folder, "db"), random, log, states: new Map(), aheadMs: 0 };
+  const campaign = { folder: join(folder, "db"), random, states: new Map() };
   const summary = {
     kills: 0,
     started: 0,
@@ -61,7 +63,7 @@ export async function runCampaign({ folder, kills, seed, log = () => {} }) {
     const text = existsSync(journal) ? readFileSync(journal, "utf8") : "";
     await judge(campaign, summary, { run, ...readJournal(text) });
     log(line(run, instant, summary));
-    campaign.aheadMs += JUMPS_MS[Math.floor(random.next() * JUMPS_MS.length)];
+    setBack(campaign.folder, AGES_MS[Math.floor(random.next() * AGES_MS.length)]);
   }
   const times = summary.reopenMs.toSorted((a, b) => a - b);
   const rounded = (ms) => Math.round(ms * 10) / 10;
@@ -72,15 +74,16 @@ export async function runCampaign({ folder, kills, seed, log = () => {} }) {
 }
 
 /** Runs a writer to its end by SIGKILL. Resolves with what the kill waited for. */
-async function killOne({ folder, random, aheadMs }, { run, journal }) {
+async function killOne({ folder, random }, { run, journal }) {
   const seed = Math.floor(random.next() * 2 ** 32);
   const isEager = random.next() < 0.5;
-  const settings = { folder, journal, run, seed, aheadMs, isEager };
+  const settings = { folder, journal, run, seed, isEager };
   const phase = random.next() < 0.5 ? PHASES[Math.floor(random.next() * PHASES.length)] : "loaded";
   // As many kills between 5 and 50 ms as between 150 and 1,500.
   const delayMs =
     phase === "loaded" ? 5 * 300 ** random.next() : random.next() < 0.3 ? 0 : 40 * random.next();
-  const repeats = phase === "loaded" ? 1 : 1 + Math.floor(3 * random.next());
+  const isSingle = phase === "loaded" || SINGLE_PHASES.includes(phase);
+  const repeats = isSingle ? 1 : 1 + Math.floor(3 * random.next());
   const child = fork(WRITER, [JSON.stringify(settings)], { stdio: ["ignore", "inherit", "pipe", "ipc"] });
   let complaint = "";
   child.stderr.on("data", (chunk) => (complaint += chunk));
@@ -140,6 +143,16 @@ async function judge(campaign, summary, { run, operations, notes }) {
   summary.lanesMax = Math.max(summary.lanesMax, lanes);
 }
 
+/** Makes all files of a folder older. Nothing runs meanwhile. */
+function setBack(folder, byMs) {
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const path = join(entry.parentPath ?? entry.path, entry.name);
+    const time = new Date(statSync(path).mtimeMs - byMs);
+    utimesSync(path, time, time);
+  }
+}
+
 /** What each record may be: what was acknowledged, with or without what was under way. */
 function expectations(states, operations) {
   const known = new Map(states);
@@ -161,15 +174,13 @@ function expectations(states, operations) {
   return { allowed, acknowledged };
 }
 
-async function reopen({ folder, aheadMs }, summary, run) {
+async function reopen({ folder }, summary, run) {
   const startMs = performance.now();
   const brain = new Brainy({
     storage: folder,
     // Readers and writers alike: every other time nothing may be written.
     readOnly: run % 2 === 0,
     pollInterval: 0,
-    clock: { ...systemClock, nowMs: () => systemClock.nowMs() + aheadMs },
-    limits: { maxClockSkew: aheadMs + 5_000 },
   });
   try {
     const count = await brain.count();

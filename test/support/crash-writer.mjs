@@ -11,9 +11,9 @@ import { seededRandom } from "../../dist/base/random.js";
 import { Brainy } from "../../dist/index.js";
 import { DIMENSIONS, vectorOf } from "./crash-model.mjs";
 
-const { folder, journal, run, seed, aheadMs, isEager } = JSON.parse(process.argv[2]);
+const { folder, journal, run, seed, isEager } = JSON.parse(process.argv[2]);
 const IDS = 1_000;
-const WRITERS = 6;
+const WRITERS = 16;
 const random = seededRandom(seed);
 const below = (end) => Math.floor(random.next() * end);
 const file = openSync(journal, "a");
@@ -32,8 +32,6 @@ const brain = new Brainy({
   batching: { size: 50 },
   // Due after every slot, or only when this process asks.
   indexing: { batchIndexUpdates: !isEager },
-  clock: { ...systemClock, nowMs: () => systemClock.nowMs() + aheadMs },
-  limits: { maxClockSkew: aheadMs + 5_000 },
 });
 brain.on("*", ({ type, payload }) => {
   if (type === "collected") {
