@@ -94,7 +94,7 @@ export interface ListPage {
  * - An aborted or failed `put` may still have happened, unless it rejected with
  *   `BRAINY_CONFLICT`, `BRAINY_INVALID_ARGUMENT`, `BRAINY_LIMIT` or `BRAINY_DENIED`. Callers treat
  *   the outcome as unknown and re-read; adapters must not hide it behind a retry of a
- *   conditional put.
+ *   conditional put. After `BRAINY_FENCED` re-reading proves nothing: the caller stops.
  * - Keys are one or more segments joined by `/`, of `[A-Za-z0-9._-]`, none empty, none starting or
  *   ending with `.`, none a device name of Windows; at most 240 characters each and 512 in all.
  *   Anything else is `BRAINY_INVALID_ARGUMENT`.

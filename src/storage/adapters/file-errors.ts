@@ -31,10 +31,12 @@ export function fileError(error: unknown, what: string): unknown {
  * be after a crash. Reading it back would prove nothing, because the page cache answers.
  */
 export function unsyncedError(error: unknown, what: string): BrainyError {
-  if (isBrainyError(error, "BRAINY_UNAVAILABLE")) return error;
-  return new BrainyError("BRAINY_UNAVAILABLE", `${what}: fsync failed, durability is unknown`, {
-    cause: error,
-  });
+  if (isBrainyError(error, "BRAINY_FENCED")) return error;
+  return new BrainyError(
+    "BRAINY_FENCED",
+    `${what}: fsync failed, durability is unknown; check the disk, then reopen the database`,
+    { cause: error },
+  );
 }
 
 /** Another process was in the middle of the same thing; only a look can tell what is there now. */

@@ -126,7 +126,7 @@ test("[F4] a failed fsync says that durability is unknown", async () => {
     await store.put(`${failing}/before`, some);
     isOn = true;
     const error = await failureOf(store.put(`${failing}/k`, some, ABSENT));
-    expect(error.code).toBe("BRAINY_UNAVAILABLE");
+    expect(error.code).toBe("BRAINY_FENCED");
     expect(error.message).toMatch(/fsync failed/);
     expect(error.cause).toMatchObject({ code: "EIO" });
     // Before the name was given nothing has happened; after it, that is what nobody knows.
