@@ -8,5 +8,5 @@ export const ULID_PATTERN = /^[0-9A-HJKMNP-TV-Z]{26}$/;
 /** Makes ulids that sort in the order they were made (https://github.com/ulid/spec). */
 export function ulidFactory(clock: Clock, random: Random): () => string {
   const next = monotonicFactory(() => random.next());
-  return () => next(clock.nowMs());
+  return () => next(Math.floor(clock.nowMs()));
 }

@@ -26,14 +26,15 @@ export async function listLog(store: ObjectStore, signal?: AbortSignal): Promise
   let storeMs = 0;
   let objectCount = 0;
   for await (const page of store.list({ prefix: WAL_PREFIX, signal })) {
-    storeMs = page.storeMs;
+    // Whole, since both end up in manifests; a store may give fractions.
+    storeMs = Math.floor(page.storeMs);
     for (const { key, bytesTotal, modifiedMs } of page.objects) {
       const parsed = parseSlotKey(key);
       if (parsed === undefined) continue;
       const { lane, number } = parsed;
       let slots = lanes.get(lane);
       if (slots === undefined) lanes.set(lane, (slots = []));
-      slots.push({ number, bytes: bytesTotal, modifiedMs });
+      slots.push({ number, bytes: bytesTotal, modifiedMs: Math.floor(modifiedMs) });
       objectCount++;
     }
   }
