@@ -2,7 +2,7 @@ import { equalBytes } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
 import { BrainyError, isBrainyError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
-import type { ObjectStore } from "../storage/object-store.ts";
+import type { ObjectStore, StoredObject } from "../storage/object-store.ts";
 
 export interface CreateOnceOptions {
   readonly store: ObjectStore;
@@ -20,6 +20,8 @@ export type CreateOutcome =
       readonly kind: "won";
       /** The store's answer to the PUT itself said so; `false` when it was learnt by looking. */
       readonly direct: boolean;
+      /** PUTs sent. After more than one, an earlier one may be what is there, or was. */
+      readonly attempts: number;
       readonly storeMs: number;
     }
   | { readonly kind: "lost"; readonly found: Uint8Array<ArrayBuffer> };
@@ -39,7 +41,7 @@ export async function createOnce(options: CreateOnceOptions): Promise<CreateOutc
     if (attempt > 0) await clock.sleep(backoffMs(attempt, random));
     try {
       const { storeMs } = await store.put(key, bytes, { condition: { ifAbsent: true } });
-      return { kind: "won", direct: true, storeMs };
+      return { kind: "won", direct: true, attempts: attempt + 1, storeMs };
     } catch (error) {
       // A store whose word cannot be trusted any more (a failed fsync): looking proves nothing.
       if (isBrainyError(error, "BRAINY_FENCED")) throw error;
@@ -50,8 +52,10 @@ export async function createOnce(options: CreateOnceOptions): Promise<CreateOutc
       if (!uncertain && attempt === 0) throw error;
       cause = error;
     }
-    const looked = await look(store, key, bytes);
-    if (looked !== "unknown" && looked !== "absent") return looked;
+    const found = await look(store, key);
+    if (found === undefined) continue;
+    if (!equalBytes(found.bytes, bytes)) return { kind: "lost", found: found.bytes };
+    return { kind: "won", direct: false, attempts: attempt + 1, storeMs: found.storeMs };
   }
   throw new BrainyError(
     "BRAINY_UNAVAILABLE",
@@ -60,18 +64,12 @@ export async function createOnce(options: CreateOnceOptions): Promise<CreateOutc
   );
 }
 
-async function look(
-  store: ObjectStore,
-  key: string,
-  bytes: Uint8Array,
-): Promise<CreateOutcome | "absent" | "unknown"> {
+/** `undefined`: absent, or the store did not say; either way the same bytes are sent again. */
+async function look(store: ObjectStore, key: string): Promise<StoredObject | undefined> {
   try {
-    const found = await store.get(key);
-    if (found === undefined) return "absent";
-    if (!equalBytes(found.bytes, bytes)) return { kind: "lost", found: found.bytes };
-    return { kind: "won", direct: false, storeMs: found.storeMs };
+    return await store.get(key);
   } catch (error) {
-    if (isBrainyError(error, "BRAINY_UNAVAILABLE")) return "unknown";
+    if (isBrainyError(error, "BRAINY_UNAVAILABLE")) return undefined;
     throw error;
   }
 }

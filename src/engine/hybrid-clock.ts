@@ -43,6 +43,11 @@ export class HybridClock {
     this.#anchor = { storeMs, monotonicMs: this.#clock.monotonicMs() };
   }
 
+  /** Whether the store has told its time at least once. */
+  get isAnchored(): boolean {
+    return this.#anchor !== undefined;
+  }
+
   /** The store's present time, as far as this process can know; the wall clock before any answer. */
   storeNowMs(): number {
     if (this.#anchor === undefined) return this.#clock.nowMs();

@@ -150,12 +150,12 @@ export class LogWriter {
       await this.#checkClock();
       const lane = (this.#lane ??= await this.#openLane());
       prepared = this.#take(lane);
-      const { hybridClock, host } = this.#options;
+      const { host } = this.#options;
       const creation = this.#create(slotKey(lane.id, prepared.number), prepared.bytes);
-      if (!hybridClock.isSkewed()) this.#prepareNext(lane);
+      this.#prepareNext(lane);
       const outcome = await creation;
       if (outcome.kind === "lost") this.#checkLost(lane, prepared.number, outcome.found);
-      if (outcome.kind === "lost" || !(await this.#isInLog(lane, outcome))) {
+      if (outcome.kind === "lost" || !(await this.#isInLog(lane, prepared.number, outcome))) {
         this.#putBack(prepared);
         return;
       }
@@ -173,7 +173,7 @@ export class LogWriter {
   /** Refuses to stamp while the wall clock and the store's disagree, after asking once more. */
   async #checkClock(): Promise<void> {
     const { hybridClock, host } = this.#options;
-    if (!hybridClock.isSkewed()) return;
+    if (hybridClock.isAnchored && !hybridClock.isSkewed()) return;
     // A suspended machine's monotonic clock stood still: only a fresh answer tells.
     await host.catchUp();
     if (hybridClock.isSkewed()) throw hybridClock.skewError();
@@ -239,10 +239,14 @@ export class LogWriter {
 
   /** While a slot is on its way the next one is stamped and encoded, when it is already full. */
   #prepareNext(lane: OpenLane): void {
+    const { hybridClock, slotOperationsMax } = this.#options;
     let count = 0;
     for (const { batch } of this.#queue) count += batch.drafts.length;
-    if (count >= this.#options.slotOperationsMax / 2) {
+    if (count < slotOperationsMax / 2 || hybridClock.isSkewed()) return;
+    try {
       this.#prepared = this.#prepare(lane, lane.next + 1);
+    } catch {
+      // Its batches have been told, and the slot that is on its way has no part in it.
     }
   }
 
@@ -274,7 +278,11 @@ export class LogWriter {
   }
 
   /** Whether a slot that is durable can also be relied on to be read. */
-  async #isInLog(lane: OpenLane, outcome: CreateOutcome & { kind: "won" }): Promise<boolean> {
+  async #isInLog(
+    lane: OpenLane,
+    number: number,
+    outcome: CreateOutcome & { kind: "won" },
+  ): Promise<boolean> {
     const before = lane.direct;
     lane.direct = outcome.direct ? { storeMs: outcome.storeMs } : undefined;
     const isPlain =
@@ -285,8 +293,16 @@ export class LogWriter {
     const manifest = await this.#options.host.newestManifest();
     if (manifest === undefined) return true;
     const entry = manifest.lanes.find((listed) => listed.lane === lane.id);
-    if (entry === undefined) return manifest.floor < lane.openVersion;
-    return entry.seal === undefined;
+    // A seal is put after all that is there, so what it stands behind was there before it.
+    if (entry !== undefined) return entry.seal === undefined || number < entry.seal.slot;
+    if (manifest.floor < lane.openVersion) return true;
+    if (outcome.attempts === 1) return false;
+    // An earlier attempt may have been covered before the lane was retired: appending it again
+    // could undo what others did to the same records since.
+    throw new BrainyError(
+      "BRAINY_UNAVAILABLE",
+      `${slotKey(lane.id, number)}: the lane was retired while its outcome was unknown`,
+    );
   }
 
   /** Somebody else's bytes at the own next slot can only be a seal. */
@@ -325,10 +341,10 @@ export class LogWriter {
   #fail(prepared: Prepared | undefined, error: unknown): void {
     const next = this.#prepared;
     this.#prepared = undefined;
+    if (next !== undefined) this.#queue.unshift(...next.waiting);
     if (prepared !== undefined) {
       this.#lane = undefined;
       for (const { done } of prepared.waiting) done.reject(error);
-      if (next !== undefined) this.#queue.unshift(...next.waiting);
     }
     const isFinal = error instanceof BrainyError && error.action === "reopen";
     if (isFinal) this.#ended = error;
