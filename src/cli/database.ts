@@ -2,6 +2,7 @@ import { readdir } from "node:fs/promises";
 import { BrainyError } from "../base/errors.ts";
 import type { Brainy } from "../brainy.ts";
 import type { GlobalOptions, Shell } from "./shell.ts";
+import { systemCode } from "./system-code.ts";
 
 /**
  * `read` writes nothing, not even a folder. `change` needs a database that exists. `create` makes
@@ -65,12 +66,8 @@ async function refuseMissing(path: string): Promise<void> {
   try {
     names = await readdir(path);
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (code !== "ENOENT" && code !== "ENOTDIR") {
-      throw new BrainyError("BRAINY_DENIED", `${path}: ${(error as Error).message}`, {
-        cause: error,
-      });
-    }
+    const code = systemCode(error);
+    if (code !== "ENOENT" && code !== "ENOTDIR") throw error;
   }
   if (names?.includes("_brainy") === true) return;
   const what =

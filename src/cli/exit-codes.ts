@@ -13,7 +13,7 @@ export const EXIT_CODES = {
   },
   usage: {
     code: 2,
-    when: "The call is wrong. Nothing was written.",
+    when: "The call is wrong: an argument, an option, or one that this database does not take.",
     errors: ["BRAINY_INVALID_ARGUMENT", "BRAINY_UNSUPPORTED"],
   },
   notFound: {

@@ -6,10 +6,15 @@ import { makeProgram } from "./program.ts";
 import { reportError } from "./report-error.ts";
 import { Shell } from "./shell.ts";
 
+const shell = new Shell();
+shell.interruption.listen();
+process.exitCode = await run(shell, process.argv.slice(2));
+// A pipe that nobody closes or reads would keep the process; nothing of it is wanted any more.
+if (shell.signal.aborted) process.exit();
+process.stdin.destroy();
+
 /** Runs a command line and resolves with its exit code, once everything is written and closed. */
-async function run(args: readonly string[]): Promise<number> {
-  const shell = new Shell();
-  shell.interruption.listen();
+async function run(shell: Shell, args: readonly string[]): Promise<number> {
   const style = { json: args.includes("--json"), verbose: args.includes("--verbose") };
   const program = makeProgram(shell);
   try {
@@ -33,7 +38,3 @@ async function run(args: readonly string[]): Promise<number> {
 function usageError({ message }: CommanderError): Error {
   return invalid(`${message.replace(/^error: /, "")}. See: brainy help`);
 }
-
-process.exitCode = await run(process.argv.slice(2));
-// A pipe that nobody closes may still be listened to; nothing of it is wanted any more.
-process.stdin.destroy();

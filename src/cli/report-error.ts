@@ -1,5 +1,20 @@
 import { ERROR_CODES, isBrainyError, type ErrorCode } from "../base/errors.ts";
 import { EXIT_CODES, exitCodeOf } from "./exit-codes.ts";
+import { systemCode } from "./system-code.ts";
+
+/** What the operating system says about files that a command reads or writes itself. */
+const SYSTEM_ERRORS: Readonly<Record<string, ErrorCode>> = {
+  ENOENT: "BRAINY_NOT_FOUND",
+  ENOTDIR: "BRAINY_NOT_FOUND",
+  EISDIR: "BRAINY_INVALID_ARGUMENT",
+  EACCES: "BRAINY_DENIED",
+  EPERM: "BRAINY_DENIED",
+  EROFS: "BRAINY_DENIED",
+  EIO: "BRAINY_UNAVAILABLE",
+  EDQUOT: "BRAINY_LIMIT",
+  ENOSPC: "BRAINY_LIMIT",
+  EMFILE: "BRAINY_LIMIT",
+};
 
 /** What an error looks like to a program that reads stderr. */
 export interface ErrorDocument {
@@ -37,6 +52,8 @@ function describeError(error: unknown): ErrorDocument {
     return { code, action: ERROR_CODES[code].action, message };
   }
   const message = error instanceof Error ? error.message : String(error);
+  const code = SYSTEM_ERRORS[systemCode(error) ?? ""];
+  if (code !== undefined) return { code, action: ERROR_CODES[code].action, message };
   return { code: "UNEXPECTED", action: "operator", message };
 }
 

@@ -17,7 +17,10 @@ export interface GlobalOptions {
 /** The process around a command: its output, and the wish that it stops. */
 export class Shell {
   readonly interruption = new Interruption();
-  readonly output: Output = new Output(process.stdout, () => this.interruption.outputClosed());
+  readonly output: Output = new Output(process.stdout, {
+    signal: this.interruption.signal,
+    onClosed: () => this.interruption.outputClosed(),
+  });
   /** What the process ends with unless an error or a signal says otherwise. */
   exitCode = 0;
 

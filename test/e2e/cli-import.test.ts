@@ -94,7 +94,7 @@ test("lines may be texts or vectors, and a .json array holds the same records", 
   const contents = async (file: string): Promise<unknown[]> => {
     await runOk(["import", file, "-d", `${file}.db`], { cwd: folder });
     const records = await exported(join(folder, `${file}.db`));
-    return records.map(({ id: _, ...rest }) => JSON.stringify(rest)).toSorted();
+    return records.map((record) => JSON.stringify({ ...record, id: "" })).toSorted();
   };
   const fromArray = await contents("a.json");
   expect(fromArray).toHaveLength(3);
@@ -137,9 +137,10 @@ test("importing a file again replaces its passages, and touches no other record"
   const again = await runJson<Imported>(args, { cwd: folder });
   expect(again).toMatchObject({ imported: 3, removed: 3 });
   const records = await exported(database);
-  expect(records.map(({ text }) => text).toSorted()).toEqual(
-    ["# Two\n\nchanged", "intro", "# Other\n\nstays", "own"].toSorted(),
+  expect(new Set(records.map(({ text }) => text))).toEqual(
+    new Set(["# Two\n\nchanged", "intro", "# Other\n\nstays", "own"]),
   );
+  expect(records).toHaveLength(4);
 
   rmSync(note);
   expect(await runJson<Imported>([...args, "--prune"], { cwd: folder })).toMatchObject({

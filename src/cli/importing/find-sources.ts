@@ -1,7 +1,7 @@
 import { opendir, stat } from "node:fs/promises";
 import { basename, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { BrainyError } from "../../base/errors.ts";
-import { systemCode } from "./system-code.ts";
+import { systemCode } from "../system-code.ts";
 
 /** How the bytes of a source are to be read. */
 export type SourceFormat = "jsonl" | "json" | "text";

@@ -2,7 +2,7 @@ import { access } from "node:fs/promises";
 import { isAbsolute, resolve } from "node:path";
 import type { Brainy } from "../../brainy.ts";
 import { isPassageOf } from "./passage-id.ts";
-import { systemCode } from "./system-code.ts";
+import { systemCode } from "../system-code.ts";
 
 const PAGE_SIZE = 5_000;
 
