@@ -1,0 +1,197 @@
+import { decodeSlot } from "../../src/format/slot.ts";
+
+/** One operation as it was asked for, and the version it got. */
+export interface Happened {
+  readonly kind: "put" | "patch" | "delete";
+  readonly id: string;
+  readonly version: string;
+  /** Unique to the call that asked for it; deletes have none. */
+  readonly token: string | undefined;
+  readonly vector: readonly number[] | undefined;
+  readonly content: string | undefined;
+  readonly metadata: string | undefined;
+}
+
+/** A record as a reader saw it. */
+export interface Seen {
+  readonly version: string;
+  readonly vector: readonly number[] | undefined;
+  readonly content: string;
+  readonly metadata: string;
+}
+
+/** Everything that a read of one moment has to show. */
+export interface Expectation {
+  /** Nothing acknowledged by then may be missing. */
+  readonly required: ReadonlySet<string>;
+  /** Stored by then; whether it counts may be open. */
+  readonly storedCount: number;
+}
+
+/** Unknown outcomes of one record that are tried in all combinations. */
+const OPEN_MAX = 12;
+
+/** The record of what was asked, stored, acknowledged and seen; and the judge of it. */
+export class History {
+  readonly #byId = new Map<string, Happened[]>();
+  readonly #byVersion = new Map<string, Happened>();
+  readonly #storedAt = new Map<string, number>();
+  readonly #required = new Set<string>();
+  readonly #acknowledgedTokens = new Map<string, string>();
+  readonly #seenTokens = new Map<string, string>();
+  acknowledgedCount = 0;
+  checks = 0;
+  /** Records that had too many unknown outcomes at once to be judged. */
+  skipped = 0;
+
+  /** To be called with every object that takes effect in the store. */
+  stored(key: string, bytes: Uint8Array): void {
+    if (!key.includes("/wal/")) return;
+    for (const operation of decodeSlot(bytes, key).operations) {
+      const { version } = operation;
+      if (this.#byVersion.has(version)) continue;
+      const happened = happenedOf(operation);
+      this.#byVersion.set(version, happened);
+      this.#storedAt.set(version, this.#storedAt.size);
+      const known = this.#byId.get(operation.id) ?? [];
+      this.#byId.set(operation.id, [...known, happened].toSorted(byVersion));
+    }
+  }
+
+  /** The write has resolved: from now on nobody may miss it. */
+  acknowledged(version: string, token: string | undefined): void {
+    this.acknowledgedCount++;
+    this.#required.add(version);
+    if (token === undefined) return;
+    this.#acknowledgedTokens.set(token, version);
+    const seen = this.#seenTokens.get(token);
+    if (seen !== undefined && seen !== version) {
+      throw new Error(`${token} was seen with version ${seen} and acknowledged with ${version}`);
+    }
+  }
+
+  isStored(version: string): boolean {
+    return this.#byVersion.has(version);
+  }
+
+  /** What a read that begins now has to show. */
+  expectation(): ReadonlySet<string> {
+    return new Set(this.#required);
+  }
+
+  get storedCount(): number {
+    return this.#storedAt.size;
+  }
+
+  /** Throws unless `seen` is a state that the read may have shown. */
+  check(what: string, seen: ReadonlyMap<string, Seen>, { required, storedCount }: Expectation): void {
+    for (const id of seen.keys()) {
+      if (!this.#byId.has(id)) throw new Error(`${what}: shows ${id}, which nobody has written`);
+    }
+    for (const [id, operations] of this.#byId) {
+      this.checks++;
+      this.#checkRecord(`${what}: ${id}`, seen.get(id), {
+        sure: operations.filter(({ version }) => required.has(version)),
+        open: operations.filter(
+          ({ version }) => !required.has(version) && this.#storedAt.get(version)! < storedCount,
+        ),
+      });
+    }
+  }
+
+  /** What a strong read has shown, every later one shows. */
+  witness(what: string, seen: ReadonlyMap<string, Seen>): void {
+    for (const { version } of seen.values()) {
+      this.#required.add(version);
+      const token = this.#byVersion.get(version)?.token;
+      if (token === undefined) continue;
+      const other = this.#acknowledgedTokens.get(token) ?? this.#seenTokens.get(token);
+      if (other !== undefined && other !== version) {
+        throw new Error(`${what}: ${token} counts twice, with versions ${other} and ${version}`);
+      }
+      this.#seenTokens.set(token, version);
+    }
+  }
+
+  #checkRecord(
+    what: string,
+    seen: Seen | undefined,
+    { sure, open }: { readonly sure: readonly Happened[]; readonly open: readonly Happened[] },
+  ): void {
+    const newestBase = sure.findLast(({ kind }) => kind !== "patch")?.version ?? "";
+    const relevant = open.filter(({ version }) => version > newestBase);
+    if (relevant.length > OPEN_MAX) {
+      this.skipped++;
+      return;
+    }
+    const shown = seen === undefined ? "nothing" : describe(seen);
+    const possible = new Set<string>();
+    for (let subset = 0; subset < 2 ** relevant.length; subset++) {
+      const chosen = relevant.filter((_, i) => (subset & (1 << i)) !== 0);
+      const state = fold([...sure, ...chosen].toSorted(byVersion));
+      const text = state === undefined ? "nothing" : describe(state);
+      if (text === shown) return;
+      possible.add(text);
+    }
+    const list = (operations: readonly Happened[]): string =>
+      operations.map((o) => `    ${o.version} ${o.kind} ${o.metadata ?? ""} ${o.content ?? ""}`).join("\n");
+    throw new Error(
+      `${what}\n  shows ${shown}\n  may show ${[...possible].join("\n    or ")}\n` +
+        `  acknowledged\n${list(sure.slice(-8))}\n  unknown\n${list(relevant)}`,
+    );
+  }
+}
+
+/** Newest put or delete, then the patches after it. Operations come in version order. */
+export function fold(operations: readonly Happened[]): Seen | undefined {
+  const at = operations.findLastIndex(({ kind }) => kind !== "patch");
+  const base = operations[at];
+  if (base === undefined || base.kind === "delete") return undefined;
+  let seen: Seen = {
+    version: base.version,
+    vector: base.vector,
+    content: base.content ?? "",
+    metadata: base.metadata ?? "{}",
+  };
+  for (const patch of operations.slice(at + 1)) {
+    const changes = JSON.parse(patch.metadata ?? "{}") as object;
+    seen = {
+      version: patch.version,
+      vector: patch.content === undefined ? seen.vector : patch.vector,
+      content: patch.content ?? seen.content,
+      metadata: JSON.stringify({ ...(JSON.parse(seen.metadata) as object), ...changes }),
+    };
+  }
+  return seen;
+}
+
+/** The same text for the same record. */
+export function describe({ version, vector, content, metadata }: Seen): string {
+  const entries = Object.entries(JSON.parse(metadata) as Record<string, unknown>);
+  const sorted = entries.toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return `${version} ${JSON.stringify(sorted)} ${content} [${vector?.join(" ") ?? "none"}]`;
+}
+
+function byVersion(a: Happened, b: Happened): number {
+  return a.version < b.version ? -1 : 1;
+}
+
+function happenedOf(operation: {
+  readonly kind: Happened["kind"];
+  readonly id: string;
+  readonly version: string;
+  readonly vector?: Float32Array | undefined;
+  readonly content?: string | undefined;
+  readonly metadata?: string | undefined;
+}): Happened {
+  const { kind, id, version, content, metadata, vector } = operation;
+  return {
+    kind,
+    id,
+    version,
+    token: /token-\d+/.exec(`${metadata ?? ""}${content ?? ""}`)?.[0],
+    vector: vector && [...vector],
+    content,
+    metadata,
+  };
+}

@@ -1,0 +1,293 @@
+import { BrainyError } from "../../src/base/errors.ts";
+import { checksumHex } from "../../src/base/checksum.ts";
+import { concatBytes } from "../../src/base/bytes.ts";
+import type {
+  Etag,
+  ListPage,
+  ObjectInfo,
+  ObjectStore,
+  PutCondition,
+  PutResult,
+  StoredObject,
+} from "../../src/storage/object-store.ts";
+import type { Scheduler } from "./scheduler.ts";
+import type { VirtualProcess } from "./virtual-process.ts";
+
+/** How the network and the store of one seed behave. */
+export interface Weather {
+  /** Chance that a request fares badly, in one of the ways of `FATES`. */
+  faultRate: number;
+  /** Longest usual way of a request, there or back. */
+  latencyMs: number;
+  /** Chance that one way takes up to `slowMs` instead. */
+  slowRate: number;
+  slowMs: number;
+  /** Chance that a request which its sender gave up arrives after all, and how late at most. */
+  zombieRate: number;
+  zombieMs: number;
+  readonly pageSize: number;
+  /** Listings in the order of a hash and not of keys. */
+  readonly isListShuffled: boolean;
+  /** Equal bytes have equal etags. */
+  readonly hasContentEtags: boolean;
+}
+
+interface Held {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly etag: Etag;
+  readonly modifiedMs: number;
+}
+
+/** A way for a store to break its contract; for showing that somebody would notice. */
+export type Defect =
+  | "answers-before-it-stores"
+  | "ignores-if-absent"
+  | "deletes-one-slot-more"
+  | "lists-without-a-page"
+  | "lists-what-was"
+  | "forgets-seals"
+  | "stores-twice";
+
+/** The objects themselves. Requests take effect here, one at a time. */
+export class Bucket {
+  readonly scheduler: Scheduler;
+  readonly weather: Weather;
+  readonly defect: Defect | undefined;
+  readonly objects = new Map<string, Held>();
+  /** Called after every object that a request has stored. */
+  onStored: (key: string, bytes: Uint8Array) => void = () => {};
+  /** Requests on their way whose sender heard no answer. */
+  zombies = 0;
+  #version = 0;
+  #past: ReadonlyMap<string, Held> = new Map();
+
+  constructor(scheduler: Scheduler, weather: Weather, defect: Defect | undefined) {
+    this.scheduler = scheduler;
+    this.weather = weather;
+    this.defect = defect;
+  }
+
+  put(key: string, bytes: Uint8Array<ArrayBuffer>, condition: PutCondition | undefined): PutResult {
+    const current = this.objects.get(key)?.etag;
+    const expected = condition !== undefined && "ifMatch" in condition ? condition.ifMatch : undefined;
+    const isIgnored = this.defect === "ignores-if-absent" && expected === undefined;
+    if (condition !== undefined && current !== expected && !isIgnored) {
+      throw new BrainyError("BRAINY_CONFLICT", `put ${key}: found ${current ?? "nothing"}`);
+    }
+    const { nowMs: modifiedMs } = this.scheduler;
+    const etag = this.weather.hasContentEtags ? checksumHex(bytes) : `v${++this.#version}`;
+    if (this.scheduler.chance(0.05)) this.#past = new Map(this.objects);
+    this.objects.set(key, { bytes, etag: etag as Etag, modifiedMs });
+    this.onStored(key, bytes);
+    return { etag: etag as Etag, storeMs: modifiedMs };
+  }
+
+  get(key: string, range: readonly [number, number] | undefined, suffix: number | undefined): StoredObject | undefined {
+    const held = this.objects.get(key);
+    if (held === undefined) return undefined;
+    const size = held.bytes.byteLength;
+    const [start, end] = range ?? [suffix === undefined ? 0 : Math.max(0, size - suffix), size];
+    const bytes = held.bytes.slice(start, end);
+    return { bytes, etag: held.etag, bytesTotal: size, storeMs: this.scheduler.nowMs };
+  }
+
+  deleteMany(keys: readonly string[]): void {
+    for (const key of keys) this.objects.delete(key);
+    if (this.defect !== "deletes-one-slot-more" || !keys.some((key) => key.includes("/wal/"))) return;
+    const slots = [...this.objects.keys()].filter((key) => key.includes("/wal/")).toSorted();
+    const newest = slots.at(-1);
+    if (newest !== undefined) this.objects.delete(newest);
+  }
+
+  info(key: string): ObjectInfo | undefined {
+    const held = this.objects.get(key);
+    if (held === undefined) return undefined;
+    return { key, bytesTotal: held.bytes.byteLength, etag: held.etag, modifiedMs: held.modifiedMs };
+  }
+
+  /** One page: keys whose place in the order is after `after`. */
+  page(prefix: string, after: string): { readonly page: ListPage; readonly next: string | undefined } {
+    const from = this.defect === "lists-what-was" && this.scheduler.chance(0.2) ? this.#past : this.objects;
+    const found: { place: string; key: string }[] = [];
+    for (const key of from.keys()) {
+      if (!key.startsWith(prefix)) continue;
+      const place = this.weather.isListShuffled ? hashText(key) + key : key;
+      if (place > after) found.push({ place, key });
+    }
+    found.sort((a, b) => (a.place < b.place ? -1 : 1));
+    const listed = found.slice(0, this.weather.pageSize);
+    const isWhole = listed.length === found.length;
+    const isLost =
+      this.defect === "lists-without-a-page" && this.scheduler.chance(0.1);
+    const objects = isLost
+      ? []
+      : listed.flatMap(({ key }) => this.info(key) ?? []);
+    const page = { objects, prefixes: [], storeMs: this.scheduler.nowMs };
+    return { page, next: isWhole ? undefined : listed.at(-1)!.place };
+  }
+}
+
+function hashText(text: string): string {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return (hash >>> 0).toString(16).padStart(8, "0");
+}
+
+/** What becomes of a request that fares badly. */
+const FATES = ["request lost", "answer lost", "refused after the effect", "late"] as const;
+
+/** How long a sender waits for an answer before it gives up. */
+const TIME_OUT_MS = 3_000;
+
+/** The bucket as one process sees it: everything takes time, and anything may fail. */
+export class VirtualStore implements ObjectStore {
+  readonly name = "virtual";
+  readonly capabilities = { conditionalPut: true, durable: true, putBytesMax: 2 ** 31 } as const;
+  readonly #bucket: Bucket;
+  readonly #process: VirtualProcess;
+  requests = 0;
+
+  constructor(bucket: Bucket, process: VirtualProcess) {
+    this.#bucket = bucket;
+    this.#process = process;
+  }
+
+  get(key: string, options: { range?: readonly [number, number]; suffix?: number } = {}) {
+    return this.#read(`get ${key}`, () => this.#bucket.get(key, options.range, options.suffix));
+  }
+
+  getIfChanged(key: string, etag: Etag) {
+    return this.#read(`get ${key}`, () => {
+      const found = this.#bucket.get(key, undefined, undefined);
+      return found?.etag === etag ? ("unchanged" as const) : found;
+    });
+  }
+
+  head(key: string) {
+    return this.#read(`head ${key}`, () => {
+      const info = this.#bucket.info(key);
+      return info && { ...info, storeMs: this.#bucket.scheduler.nowMs };
+    });
+  }
+
+  put(key: string, bytes: Uint8Array, options: { condition?: PutCondition } = {}) {
+    const own = new Uint8Array(bytes);
+    const { defect, scheduler } = this.#bucket;
+    const isSlot = key.includes("/wal/");
+    if (isSlot && defect === "answers-before-it-stores" && !this.#bucket.objects.has(key)) {
+      if (!scheduler.chance(0.1)) scheduler.after(500, () => this.#bucket.put(key, own, undefined));
+      return this.#process.wait(1).then(() => ({ etag: "early" as Etag, storeMs: scheduler.nowMs }));
+    }
+    if (isSlot && defect === "stores-twice" && scheduler.chance(0.3)) {
+      scheduler.after(60_000 + scheduler.below(3_600_000), () => this.#bucket.put(key, own, undefined));
+    }
+    return this.#write(`put ${key}`, () => {
+      const result = this.#bucket.put(key, own, options.condition);
+      // Only a process other than the lane's own seals with operations outstanding.
+      if (isSlot && defect === "forgets-seals" && isForeignSeal(own)) this.#bucket.objects.delete(key);
+      return result;
+    });
+  }
+
+  async putStream(key: string, chunks: AsyncIterable<Uint8Array>): Promise<PutResult> {
+    const parts: Uint8Array[] = [];
+    for await (const chunk of chunks) parts.push(chunk.slice());
+    const whole = concatBytes(parts);
+    return this.#write(`put ${key}`, () => this.#bucket.put(key, new Uint8Array(whole), undefined));
+  }
+
+  deleteMany(keys: readonly string[]): Promise<void> {
+    if (keys.length === 0) return Promise.resolve();
+    return this.#write(`delete ${keys.join(" ")}`, () => this.#bucket.deleteMany(keys));
+  }
+
+  async *list(options: { prefix?: string } = {}): AsyncGenerator<ListPage> {
+    const { prefix = "" } = options;
+    for (let after: string | undefined = ""; after !== undefined;) {
+      const from: string = after;
+      const answer = await this.#read(`list ${prefix}`, () => this.#bucket.page(prefix, from));
+      yield answer.page;
+      after = answer.next;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+
+  #read<T>(what: string, effect: () => T): Promise<T> {
+    return this.#request({ what, effect, canLinger: false });
+  }
+
+  #write<T>(what: string, effect: () => T): Promise<T> {
+    return this.#request({ what, effect, canLinger: true });
+  }
+
+  #request<T>(request: {
+    readonly what: string;
+    readonly effect: () => T;
+    readonly canLinger: boolean;
+  }): Promise<T> {
+    const { what, effect, canLinger } = request;
+    const { scheduler, weather } = this.#bucket;
+    this.requests++;
+    const isBad = scheduler.chance(weather.faultRate);
+    let fate: (typeof FATES)[number] | "answered" = isBad ? scheduler.pick(FATES) : "answered";
+    if (fate === "late" && !(canLinger && scheduler.chance(weather.zombieRate))) {
+      fate = "request lost";
+    }
+    const thereMs = this.#wayMs();
+    const backMs = this.#wayMs();
+    return new Promise((resolve, reject) => {
+      const fail = (afterMs: number): void => {
+        scheduler.after(afterMs, () => {
+          const error = new BrainyError("BRAINY_UNAVAILABLE", `${what}: ${fate}`);
+          this.#process.deliver(() => reject(error));
+        });
+      };
+      const arrive = (): void => {
+        const outcome = attempt(effect);
+        const said = outcome.kind === "value" ? fate : "conflict";
+        scheduler.note(`${this.#process.name} ${what}${said === "answered" ? "" : `: ${said}`}`);
+        if (fate === "late") this.#bucket.zombies--;
+        else if (fate === "answer lost") fail(TIME_OUT_MS);
+        else if (fate === "refused after the effect") fail(backMs);
+        else {
+          scheduler.after(backMs, () => {
+            this.#process.deliver(() => {
+              if (outcome.kind === "value") resolve(outcome.value);
+              else reject(outcome.error);
+            });
+          });
+        }
+      };
+      if (fate === "request lost" || fate === "late") fail(TIME_OUT_MS);
+      if (fate === "late") {
+        this.#bucket.zombies++;
+        scheduler.after(TIME_OUT_MS + scheduler.random.next() ** 3 * weather.zombieMs, arrive);
+      } else if (fate !== "request lost") scheduler.after(thereMs, arrive);
+    });
+  }
+
+  #wayMs(): number {
+    const { scheduler, weather } = this.#bucket;
+    const limit = scheduler.chance(weather.slowRate) ? weather.slowMs : weather.latencyMs;
+    return 1 + scheduler.random.next() * limit;
+  }
+}
+
+type Attempt<T> =
+  | { readonly kind: "value"; readonly value: T }
+  | { readonly kind: "error"; readonly error: unknown };
+
+function attempt<T>(effect: () => T): Attempt<T> {
+  try {
+    return { kind: "value", value: effect() };
+  } catch (error) {
+    return { kind: "error", error };
+  }
+}
+
+function isForeignSeal(bytes: Uint8Array): boolean {
+  // A seal's nonce has 32 digits when maintenance made it, 16 when the lane's writer did.
+  const text = new TextDecoder("latin1").decode(bytes.subarray(0, 2_000));
+  return text.includes('"kind":"seal"') && /"nonce":"[0-9a-f]{32}"/.test(text);
+}
