@@ -138,10 +138,10 @@ test("only the parts that were asked for are read", async () => {
 
 test("a record stops to exist at its expiry, and comes back only when it is added again", async () => {
   let aheadMs = 0;
-  const clock = { ...systemClock, nowMs: () => Date.now() + aheadMs };
+  const clock = { ...systemClock, nowMs: () => systemClock.nowMs() + aheadMs };
   const store = new MemoryStore({ clock });
   await using brain = new Brainy({ storage: { type: "store", store }, clock });
-  const expiresAt = Date.now() + 60_000;
+  const expiresAt = clock.nowMs() + 60_000;
   await brain.add([1, 0], {}, { id: "in-segment", expiresAt });
   await brain.compact();
   await brain.add([1, 0], {}, { id: "in-tail", expiresAt: new Date(expiresAt) });

@@ -10,6 +10,7 @@ const SLOTS_IN_FLIGHT_MAX = 4;
 /** Items checked between two breaths: about 1 ms. */
 const ITEMS_PER_BREATH = 128;
 
+/** Where records go, and the bounds of their slots. */
 export interface IngestOptions {
   readonly database: Database;
   readonly clock: Clock;

@@ -93,6 +93,7 @@ function defined<T extends object>(value: T): Partial<T> {
   ) as Partial<T>;
 }
 
+/** Whether an input is meant as a vector; its components are checked later. */
 export function isVector(input: unknown): input is VectorInput {
   return ArrayBuffer.isView(input) || Array.isArray(input);
 }

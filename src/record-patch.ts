@@ -16,6 +16,7 @@ import type { JsonObject, RecordChanges, VectorInput } from "./types.ts";
 const CHANGE_KEYS = ["metadata", "text", "data", "vector", "type", "domain", "expiresAt"] as const;
 const OVERHEAD_BYTES = 64;
 
+/** What `update` was asked for, and what it is asked on. */
 export interface PatchInput {
   /** As its author sees it now. */
   readonly before: StoredRecord;

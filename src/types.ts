@@ -67,6 +67,7 @@ export interface BrainyOptions {
   readonly random?: Random | undefined;
 }
 
+/** An embedding function with a name. */
 export interface EmbeddingOptions {
   readonly embed: EmbeddingFunction;
   /** Stored with the database; another name is refused later. Default `'custom'`. */
@@ -75,6 +76,7 @@ export interface EmbeddingOptions {
   readonly batchSize?: number | undefined;
 }
 
+/** How records are gathered into slots of the log. */
 export interface BatchingOptions {
   /** Records in one slot of the log, 1 to 10,000. Default 1,000. A slot has at most 4 MiB. */
   readonly size?: number | undefined;
@@ -82,6 +84,7 @@ export interface BatchingOptions {
   readonly flushInterval?: number | undefined;
 }
 
+/** When the index follows the log. */
 export interface IndexingSettings {
   /** `false`: a write that makes indexing due resolves when that is done. Default `true`. */
   readonly async?: boolean | undefined;
@@ -89,6 +92,7 @@ export interface IndexingSettings {
   readonly batchIndexUpdates?: boolean | undefined;
 }
 
+/** Bounds on time and memory. */
 export interface LimitOptions {
   /** Largest allowed distance to the store's clock, ms. Default 5,000. */
   readonly maxClockSkew?: number | undefined;
@@ -98,6 +102,7 @@ export interface LimitOptions {
   readonly compactionBytesMax?: number | undefined;
 }
 
+/** What is told, and to whom. */
 export interface LoggingOptions {
   /** Logs what happens in the background too. Default `false`: warnings only. */
   readonly verbose?: boolean | undefined;
@@ -148,6 +153,7 @@ export type AddItem<Metadata = JsonObject> =
   | RecordInput<Metadata>
   | JsonObject;
 
+/** Options of `addMany` and `import`. */
 export interface AddManyOptions {
   /** Called after each acknowledged slot. */
   readonly onProgress?: ((progress: AddProgress) => void) | undefined;
@@ -155,11 +161,13 @@ export interface AddManyOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** How far an `addMany` has come. */
 export interface AddProgress {
   readonly added: number;
   readonly failed: number;
 }
 
+/** How an `addMany` ended. */
 export interface AddManyResult {
   /** Acknowledged: durable and searchable. */
   readonly added: number;
@@ -167,6 +175,7 @@ export interface AddManyResult {
   readonly failed: readonly FailedItem[];
 }
 
+/** An item that was refused, and why. */
 export interface FailedItem {
   readonly index: number;
   readonly id?: string | undefined;
@@ -199,6 +208,7 @@ export interface Hit<Metadata = JsonObject> extends BrainyRecord<Metadata> {
 /** Parts of a record that cost something to read. */
 export type RecordPart = "metadata" | "data" | "text" | "vector";
 
+/** Options of everything that reads. */
 export interface ReadOptions {
   /**
    * `eventual` (default) answers from what is here; `bounded` first catches up when that is older
@@ -210,11 +220,13 @@ export interface ReadOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Options of `get` and `getMany`. */
 export interface GetOptions extends ReadOptions {
   /** Default: everything. */
   readonly include?: readonly RecordPart[] | undefined;
 }
 
+/** Options of `search`. */
 export interface SearchOptions<Metadata = JsonObject> extends ReadOptions {
   /** Number of hits, 1 to 10,000. Default 10. */
   readonly k?: number | undefined;
@@ -230,6 +242,7 @@ export interface SearchOptions<Metadata = JsonObject> extends ReadOptions {
 /** A vector, a text that is embedded, or the id of a record whose neighbours are wanted. */
 export type Query = VectorInput | string | { readonly id: string };
 
+/** Options of `list`. */
 export interface ListOptions<Metadata = JsonObject> extends GetOptions {
   readonly filter?: Filter<Metadata> | undefined;
   /** From the page before. */
@@ -238,6 +251,7 @@ export interface ListOptions<Metadata = JsonObject> extends GetOptions {
   readonly limit?: number | undefined;
 }
 
+/** One page of `list`. */
 export interface ListPage<Metadata = JsonObject> {
   /** In order of their ids. */
   readonly records: readonly BrainyRecord<Metadata>[];
@@ -245,6 +259,7 @@ export interface ListPage<Metadata = JsonObject> {
   readonly cursor?: string | undefined;
 }
 
+/** Options of `export` and `exportAll`. */
 export interface ExportOptions<Metadata = JsonObject> extends ReadOptions {
   readonly filter?: Filter<Metadata> | undefined;
 }

@@ -29,6 +29,7 @@ export const ERROR_CODES = {
 
 /** `retry`: same call, later. `reopen`: this handle is dead. `operator`: a human must look. */
 export type ErrorAction = "fix-call" | "retry" | "reopen" | "operator";
+/** A stable name of what went wrong: a key of `ERROR_CODES`. */
 export type ErrorCode = keyof typeof ERROR_CODES;
 
 /** The one error class of the package. `code` and `action` are API; `message` is for people. */

@@ -6,14 +6,17 @@ export function bitmapBytes(rows: number): number {
   return (rows + 7) >>> 3;
 }
 
+/** Rows beyond the bitmap are not set. */
 export function hasBit(bitmap: Uint8Array, row: number): boolean {
   return ((bitmap[row >>> 3] ?? 0) & (1 << (row & 7))) !== 0;
 }
 
+/** Adds a row. */
 export function setBit(bitmap: Uint8Array, row: number): void {
   bitmap[row >>> 3]! |= 1 << (row & 7);
 }
 
+/** Takes a row out. */
 export function clearBit(bitmap: Uint8Array, row: number): void {
   bitmap[row >>> 3]! &= ~(1 << (row & 7));
 }
@@ -29,6 +32,7 @@ const ONES = Uint8Array.from({ length: 256 }, (_, byte) => {
   return count;
 });
 
+/** How many rows are set. */
 export function countBits(bitmap: Uint8Array): number {
   let count = 0;
   for (let i = 0; i < bitmap.byteLength; i++) count += ONES[bitmap[i]!]!;

@@ -28,6 +28,7 @@ export type CompactionJob =
       readonly limits: CompactionLimits;
     };
 
+/** Bounds that a job keeps. */
 export interface CompactionLimits {
   /** Bytes of rows and columns a job may hold at once. */
   readonly memoryBytesMax: number;
@@ -49,6 +50,7 @@ export interface CompactionResult {
   readonly junkCount: number;
 }
 
+/** How far a lane is in segments once a result is committed. */
 export interface CoveredLane {
   readonly lane: LaneId;
   readonly incarnation: string;
@@ -61,6 +63,7 @@ export interface CoveredLane {
   readonly sealedByWriter?: boolean | undefined;
 }
 
+/** In `moved`: the row has no successor. */
 export const ROW_DROPPED = 0xffff_ffff;
 
 /** Where jobs run: on this thread in slices, or in a worker. */

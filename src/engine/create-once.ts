@@ -4,6 +4,7 @@ import { BrainyError, isBrainyError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
 import type { ObjectStore, StoredObject } from "../storage/object-store.ts";
 
+/** What to create, and how hard to try. */
 export interface CreateOnceOptions {
   readonly store: ObjectStore;
   readonly clock: Clock;
@@ -15,6 +16,7 @@ export interface CreateOnceOptions {
   readonly attemptsMax?: number | undefined;
 }
 
+/** What is known for certain afterwards. */
 export type CreateOutcome =
   | {
       readonly kind: "won";

@@ -33,6 +33,7 @@ const SLOTS_MAX = 10_000;
 /** How often a read begins again because a segment was collected under it. */
 const READ_ATTEMPTS_MAX = 4;
 
+/** Everything the engine touches; nothing has a default here. */
 export interface DatabaseOptions {
   readonly store: ObjectStore;
   readonly clock: Clock;
@@ -50,6 +51,7 @@ export interface DatabaseOptions {
   readonly onEvent?: ((event: DatabaseEvent) => void) | undefined;
 }
 
+/** When the index follows the log. */
 export interface IndexingOptions {
   /** `false`: a write that makes indexing due is acknowledged when that is done. */
   readonly async: boolean;
@@ -57,6 +59,7 @@ export interface IndexingOptions {
   readonly batchIndexUpdates: boolean;
 }
 
+/** Bounds on what is in flight and in memory. */
 export interface DatabaseLimits {
   /** Largest allowed distance between this machine's clock and the store's. Default 5,000 ms. */
   readonly maxClockSkewMs: number;
@@ -66,6 +69,7 @@ export interface DatabaseLimits {
   readonly tailBytesMax: number;
 }
 
+/** Limits that suit one process on one machine. */
 export const DEFAULT_LIMITS: DatabaseLimits = {
   maxClockSkewMs: 5_000,
   slotOperationsMax: 1_000,
@@ -73,10 +77,12 @@ export const DEFAULT_LIMITS: DatabaseLimits = {
   tailBytesMax: 512 * 2 ** 20,
 };
 
+/** What happened in the background. */
 export type DatabaseEvent =
   | MaintenanceEvent
   | { readonly type: "index_updated"; readonly manifest: number; readonly segments: number };
 
+/** Figures that are already in memory. */
 export interface DatabaseStats {
   readonly records: number;
   readonly segments: number;

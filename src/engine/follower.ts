@@ -20,6 +20,7 @@ const ATTEMPTS_MAX = 16;
 /** Tail records carried into a new view between two breaths. */
 const RECORDS_PER_BREATH = 500;
 
+/** What a follower reads from, and whom it tells. */
 export interface FollowerOptions {
   readonly store: ObjectStore;
   readonly clock: Clock;
@@ -139,6 +140,7 @@ export class Follower {
     const { store, clock, hybridClock } = this.#options;
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const started = { monotonicMs: clock.monotonicMs(), wallMs: clock.nowMs() };
+      const known = [...this.#view.positions.keys()];
       const log = await listLog(store);
       hybridClock.observeStore(log.storeMs);
       const number = (await listManifests(store)).at(-1) ?? 0;
@@ -146,7 +148,7 @@ export class Follower {
         await this.#tryAdopt(number);
         continue;
       }
-      if (!(await this.#readLog(log))) continue;
+      if (!(await this.#readLog(log, known))) continue;
       this.#caughtUp = started;
       return;
     }
@@ -169,13 +171,20 @@ export class Follower {
     }
   }
 
-  /** `false`: a slot is not there, so the listing was too old: begin again. */
-  async #readLog(log: LogListing): Promise<boolean> {
+  /**
+   * `false`: a slot is not there, so the listing was too old: begin again. `known` are lanes that
+   * were known before the listing was begun.
+   */
+  async #readLog(log: LogListing, known: readonly LaneId[]): Promise<boolean> {
+    const { manifest, positions } = this.#view;
+    const listed = new Set<LaneId>(manifest.lanes.map(({ lane }) => lane));
+    // Unknown to the manifest and without a beginning: a retired lane, and what it left behind.
+    const isRetired = (lane: LaneId): boolean =>
+      !listed.has(lane) && isJunk(log.lanes.get(lane) ?? []);
+    for (const lane of known) if (isRetired(lane)) positions.delete(lane);
     for (const [lane, slots] of log.lanes) {
-      const position = this.#view.positions.get(lane);
-      // Unknown to the manifest and without a beginning: what a retired lane left behind.
-      if (position === undefined && isJunk(slots)) continue;
-      const from = (position ?? -1) + 1;
+      if (isRetired(lane)) continue;
+      const from = (positions.get(lane) ?? -1) + 1;
       const to = slots.at(-1)!.number + 1;
       if (from < to && !(await this.#readLane(lane, from, to))) return false;
     }

@@ -21,6 +21,7 @@ export interface DraftBatch {
   readonly bytes: number;
 }
 
+/** Where a writer appends, and the bounds of its slots. */
 export interface LogWriterOptions {
   readonly store: ObjectStore;
   readonly clock: Clock;

@@ -51,6 +51,7 @@ export async function readManifest(
   return found === undefined ? undefined : decodeManifest(found.bytes, key);
 }
 
+/** What is known after an attempt to commit. */
 export type CommitOutcome =
   /** It is the highest: committed, and nothing came after it yet. */
   | { readonly kind: "committed" }

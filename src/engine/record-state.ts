@@ -30,6 +30,7 @@ export interface VisibleRecord {
 const NO_PATCHES: readonly Operation[] = [];
 const NO_ATTRIBUTES: Attributes = {};
 
+/** The state of one operation alone. */
 export function stateOf(operation: Operation): RecordState {
   if (operation.kind === "patch") return { base: undefined, patches: [operation] };
   return { base: operation, patches: NO_PATCHES };

@@ -31,6 +31,7 @@ export interface RecordReference {
   readonly location: Location | undefined;
 }
 
+/** What every walk over records takes. */
 export interface ScanOptions {
   readonly filter?: CompiledFilter | undefined;
   readonly clock: Clock;

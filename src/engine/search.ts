@@ -10,6 +10,7 @@ import type { Location, Snapshot, TailRecord } from "./view.ts";
 /** Tail records matched against a filter between two breaths. */
 const RECORDS_PER_BREATH = 1_000;
 
+/** One search on one snapshot; everything was checked before. */
 export interface SearchInput {
   readonly snapshot: Snapshot;
   readonly metric: Metric;

@@ -5,6 +5,7 @@ import type { TailRecord } from "./view.ts";
 /** Rows of one chunk. Bounds the columns that an arena reserves up front. */
 const CHUNK_ROWS = 65_536;
 
+/** Where the tail keeps the vector of a record. */
 export interface TailPosition {
   readonly chunk: TailChunk;
   readonly row: number;

@@ -54,10 +54,12 @@ export interface Snapshot {
   }[];
 }
 
+/** A snapshot that also has the tail records without a vector. */
 export interface FullSnapshot extends Snapshot {
   readonly records: readonly TailRecord[];
 }
 
+/** A manifest, opened. */
 export interface ViewOptions {
   readonly manifest: Manifest;
   readonly segments: readonly {
