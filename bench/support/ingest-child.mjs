@@ -1,0 +1,62 @@
+/*
+ * One ingest into a folder that is not there yet. The vectors exist before the clock starts; the
+ * records around them are made as they are asked for.
+ */
+import { monitorEventLoopDelay, performance } from "node:perf_hooks";
+import { setTimeout as wait } from "node:timers/promises";
+import { dist, records, vectorPool } from "./report.mjs";
+
+const { Brainy } = await import(dist("index.js"));
+const { seededRandom } = await import(dist("base/random.js"));
+
+const [folder, countText] = process.argv.slice(2);
+const count = Number(countText);
+/** The histogram counts from this resolution up, so it is taken off what it says. */
+const RESOLUTION_MS = 1;
+
+async function withDelays(run) {
+  const histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  histogram.enable();
+  const startMs = performance.now();
+  await run();
+  const elapsedMs = performance.now() - startMs;
+  histogram.disable();
+  const over = (nanoseconds) => Math.max(0, nanoseconds / 1e6 - RESOLUTION_MS);
+  const delay = {
+    p50: over(histogram.percentile(50)),
+    p99: over(histogram.percentile(99)),
+    max: over(histogram.max),
+  };
+  return { elapsedMs, delay };
+}
+
+const pool = vectorPool(10_000, seededRandom(1));
+const idle = await withDelays(() => wait(2_000));
+
+const brain = new Brainy({ storage: folder });
+let compactions = 0;
+let rssMax = 0;
+brain.on("committed", ({ payload }) => (compactions += payload.kind === "flush" ? 1 : 0));
+await brain.init();
+const ingest = await withDelays(async () => {
+  const { added } = await brain.addMany(records(count, pool), {
+    onProgress: () => (rssMax = Math.max(rssMax, process.memoryUsage.rss())),
+  });
+  if (added !== count) throw new Error(`${added} of ${count} records were added`);
+});
+const { bytesWritten: logBytes } = brain.getMetrics().log;
+const compact = await withDelays(() => brain.compact());
+await brain.close();
+
+console.log(
+  JSON.stringify({
+    ingestMs: ingest.elapsedMs,
+    compactMs: compact.elapsedMs,
+    logBytes,
+    compactions,
+    rssMaxMB: rssMax / 2 ** 20,
+    idleDelay: idle.delay,
+    ingestDelay: ingest.delay,
+    compactDelay: compact.delay,
+  }),
+);
