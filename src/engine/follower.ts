@@ -13,7 +13,7 @@ import { LoadedSegment } from "./loaded-segment.ts";
 import { listLog, type LogListing } from "./log-listing.ts";
 import { readSlots } from "./log-reader.ts";
 import { listManifests, readManifest } from "./manifest-store.ts";
-import { View, manifestCovers, tailOperationsOf } from "./view.ts";
+import { View, tailOperationsOf } from "./view.ts";
 
 /** How often a catch-up begins again because what it listed was collected meanwhile. */
 const ATTEMPTS_MAX = 16;
@@ -229,9 +229,7 @@ export class Follower {
     try {
       let count = 0;
       for (const record of this.#view.tailRecords) {
-        for (const operation of tailOperationsOf(record)) {
-          if (!manifestCovers(manifest, operation.version)) pending.apply(operation);
-        }
+        for (const operation of tailOperationsOf(record)) pending.apply(operation);
         if (++count % RECORDS_PER_BREATH === 0) await clock.breathe();
       }
       const before = new Set(this.#view.manifest.lanes.map(({ lane }) => lane));

@@ -81,6 +81,8 @@ export class View {
   readonly #segments: readonly ViewSegment[];
   readonly #dimensions: () => number;
   readonly #tail = new Map<string, TailRecord>();
+  /** The last version of each listed lane that segments hold. */
+  readonly #covered: ReadonlyMap<LaneId, Version>;
   #index: TailIndex | undefined;
   /** Last slot of each lane whose operations are here, in the tail or in segments. */
   readonly positions = new Map<LaneId, number>();
@@ -100,6 +102,7 @@ export class View {
     });
     this.#segmentCount = this.#segments.reduce((sum, { live }) => sum + countBits(live), 0);
     for (const { lane, cursor } of manifest.lanes) this.positions.set(lane, cursor);
+    this.#covered = new Map(manifest.lanes.map(({ lane, lastVersion }) => [lane, lastVersion]));
   }
 
   /** Of a database that nothing was written to. */
@@ -126,7 +129,19 @@ export class View {
     return new Map(this.#segments.map(({ loaded }) => [loaded.entry.id, loaded]));
   }
 
+  /**
+   * Whether the segments hold an operation: by its lane's cursor, or by the floor. Also true of a
+   * zombie's, which nothing holds and nobody may see.
+   */
+  covers(version: Version): boolean {
+    return version <= (this.#covered.get(versionLane(version)) ?? this.manifest.floor);
+  }
+
+  /**
+   * What the segments hold already changes nothing: what undid it since may have been dropped.
+   */
   apply(operation: Operation): void {
+    if (this.covers(operation.version)) return;
     const { id } = operation;
     this.#snapshot = undefined;
     const before = this.#tail.get(id);
@@ -209,13 +224,6 @@ function withSegment(state: RecordState, location: Location | undefined): Record
   const { segment, row } = location;
   const isNewer = state.base !== undefined && state.base.version > segment.newestVersion(row);
   return isNewer ? state : mergeStates(segment.stateOf(row), state);
-}
-
-/** Whether a manifest's segments hold an operation: by its lane's cursor, or by the floor. */
-export function manifestCovers(manifest: Manifest, version: Version): boolean {
-  const lane = versionLane(version);
-  const entry = manifest.lanes.find((listed) => listed.lane === lane);
-  return version <= (entry?.lastVersion ?? manifest.floor);
 }
 
 /** About what an operation takes in memory and in a slot. */
