@@ -61,7 +61,7 @@ export async function withDatabase<T>(
 }
 
 /** A typo in a path must not make an empty database and then search it. */
-async function refuseMissing(path: string): Promise<void> {
+export async function refuseMissing(path: string): Promise<void> {
   let names: readonly string[] | undefined;
   try {
     names = await readdir(path);

@@ -1,5 +1,6 @@
 import { ERROR_CODES, isBrainyError, type ErrorCode } from "../base/errors.ts";
 import { EXIT_CODES, exitCodeOf } from "./exit-codes.ts";
+import { oneLine } from "./show-record.ts";
 import { systemCode } from "./system-code.ts";
 
 /** What the operating system says about files that a command reads or writes itself. */
@@ -37,7 +38,7 @@ export function reportError(error: unknown, style: ErrorStyle): number {
   if (style.json) {
     process.stderr.write(`${JSON.stringify(document)}\n`);
   } else {
-    process.stderr.write(`brainy: ${document.message}\n`);
+    process.stderr.write(`brainy: ${oneLine(document.message)}\n`);
     if (style.verbose) process.stderr.write(`${detailsOf(error)}\n`);
     else if (document.code === "UNEXPECTED") {
       process.stderr.write("Run it again with --verbose for details.\n");

@@ -157,6 +157,16 @@ test("a damaged object is named, with code 1 from verify", async () => {
   expect(stdout).toMatch(/^error +vectors\/\S+\.seg: /m);
 });
 
+test("verify still works where nothing else does, and other commands end with code 5", async () => {
+  const own = ownDatabase();
+  writeFileSync(join(own, "_brainy/config.json"), "garbage\n");
+  const { code, stderr } = await run(["count", "-d", own]);
+  expect([code, stderr]).toEqual([5, expect.stringMatching(/^brainy: .*config\.json.*\n$/)]);
+  const verified = await run(["verify", "-d", own]);
+  expect(verified.code).toBe(1);
+  expect(verified.stdout).toMatch(/^error +_brainy\/config\.json: /m);
+});
+
 test("reading makes nothing: no folder, no file", async () => {
   const folder = temporaryFolder();
   mkdirSync(join(folder, "empty"));

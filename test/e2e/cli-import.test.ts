@@ -24,6 +24,9 @@ interface Exported {
 const count = async (database: string): Promise<number> =>
   (await runJson<{ count: number }>(["count", "-d", database])).count;
 
+const exportedLines = async (database: string): Promise<string[]> =>
+  (await runOk(["export", "-d", database])).split("\n").toSorted((a, b) => (a < b ? -1 : 1));
+
 const exported = async (database: string): Promise<Exported[]> =>
   parseLines<Exported>(await runOk(["export", "-d", database])).toSorted((a, b) =>
     a.id < b.id ? -1 : 1,
@@ -180,17 +183,18 @@ test("what was exported makes an equal database elsewhere", async () => {
   const input =
     file === undefined
       ? jsonLines(Array.from({ length: 1_500 }, (_, i) => ({ name: `product ${i}`, price: i })))
-      : gunzipSync(readFileSync(file));
+      : `${gunzipSync(readFileSync(file)).toString().split("\n", 1_500).join("\n")}\n`;
   const { imported } = await runJson<Imported>(["import", "-", "-d", first], { input });
-  expect(imported).toBe(input.toString().trimEnd().split("\n").length);
+  expect(imported).toBe(1_500);
   const passages = ["import", "docs", "-d", first, "--domain", "documentation"];
   await runOk(passages);
   const out = join(folder, "out.jsonl");
   await runOk(["export", "-d", first, "-o", out]);
   await runOk(["import", out, "-d", second]);
-  const records = await exported(first);
+  const records = await exportedLines(first);
   expect(records.length).toBeGreaterThan(imported);
-  expect(await exported(second)).toEqual(records);
+  // Texts, because a comparison of a million numbers takes longer than all the rest.
+  expect((await exportedLines(second)).join("\n") === records.join("\n")).toBe(true);
 });
 
 test("real contracts and reports go in whole, each under its own id", async () => {

@@ -5,7 +5,7 @@ import { withDatabase } from "../database.ts";
 import { examples } from "../examples.ts";
 import { parseFilter, parseInclude, wholeNumber } from "../option-values.ts";
 import { globalsOf, type GlobalOptions, type Shell } from "../shell.ts";
-import { plainRecord, printable, snippetOf } from "../show-record.ts";
+import { plainRecord, oneLine, snippetOf } from "../show-record.ts";
 import { addReadOptions, type ReadFlags } from "./read-options.ts";
 
 const SNIPPET_CHARACTERS = 72;
@@ -51,7 +51,7 @@ async function runList(shell: Shell, globals: GlobalOptions, flags: ListFlags): 
   for (const record of page.records) {
     const label = record.type === undefined ? "" : ` (${record.type})`;
     const line = `${record.id}${label}  ${snippetOf(record, SNIPPET_CHARACTERS)}`;
-    await output.line(printable(line));
+    await output.line(oneLine(line));
   }
   if (page.cursor === undefined) return;
   await output.flush();

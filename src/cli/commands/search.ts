@@ -12,7 +12,7 @@ import {
   wholeNumber,
 } from "../option-values.ts";
 import { globalsOf, type GlobalOptions, type Shell } from "../shell.ts";
-import { placeOf, plainRecord, printable, snippetOf } from "../show-record.ts";
+import { placeOf, plainRecord, oneLine, snippetOf } from "../show-record.ts";
 import { addReadOptions, type ReadFlags } from "./read-options.ts";
 
 const SNIPPET_CHARACTERS = 200;
@@ -90,11 +90,11 @@ async function showHit({ output }: Shell, hit: Hit): Promise<void> {
   await output.line(
     [score, place ?? hit.id, place !== undefined && typeof heading === "string" ? heading : ""]
       .filter((part) => part !== "")
-      .map(printable)
+      .map(oneLine)
       .join("  "),
   );
   const indent = " ".repeat(score.length + 2);
-  if (place !== undefined) await output.line(`${indent}id ${printable(hit.id)}`);
+  if (place !== undefined) await output.line(`${indent}id ${oneLine(hit.id)}`);
   await output.line(`${indent}${snippetOf(hit, SNIPPET_CHARACTERS)}`);
   await output.line("");
 }

@@ -1,9 +1,11 @@
 import type { Command } from "commander";
 import { systemClock } from "../../base/clock.ts";
-import { withDatabase } from "../database.ts";
+import { systemRandom } from "../../base/random.ts";
+import { refuseMissing } from "../database.ts";
 import { examples } from "../examples.ts";
 import { EXIT_CODES } from "../exit-codes.ts";
 import { globalsOf, type GlobalOptions, type Shell } from "../shell.ts";
+import { oneLine } from "../show-record.ts";
 
 /** How often progress is shown. */
 const SHOW_EVERY_MS = 1_000;
@@ -33,16 +35,26 @@ async function runVerify(
   { repair = false }: VerifyFlags,
 ): Promise<void> {
   const { signal, output } = shell;
-  const access = repair ? "change" : "read";
-  const report = await withDatabase(shell, globals, { access, compaction: false }, (brain) =>
-    brain.verify({ repair, signal, onProgress: progressLine(shell, globals) }),
-  );
+  const { database: root } = globals;
+  await refuseMissing(root);
+  // The store itself, because a database whose manifest is damaged cannot be opened.
+  const { openStore } = await import("../../storage/open-store.ts");
+  const { verifyStore } = await import("../../engine/verify.ts");
+  await using store = await openStore({ type: "file", root, shared: true });
+  const clock = systemClock;
+  const onProgress = progressLine(shell, globals);
+  const options = { store, clock, random: systemRandom, repair, signal, onProgress };
+  const report = await verifyStore(options);
   const { ok, objects, bytes, problems } = report;
   if (!ok) shell.exitCode = EXIT_CODES.problems.code;
-  if (globals.json === true) return output.json({ ok, objects, bytes, problems });
+  if (globals.json === true) {
+    await output.json({ ok, objects, bytes, problems });
+    return;
+  }
   for (const { severity, key, problem, repaired } of problems) {
+    const what = problem.startsWith(`${key}: `) || key === "" ? problem : `${key}: ${problem}`;
     const mended = repaired === true ? " (repaired)" : "";
-    await output.line(`${severity.padEnd(8)}${key}: ${problem}${mended}`);
+    await output.line(`${severity.padEnd(8)}${oneLine(what)}${mended}`);
   }
   const { formatBytes } = await import("../importing/progress.ts");
   const size = `${objects.toLocaleString("en")} objects, ${formatBytes(bytes)}`;

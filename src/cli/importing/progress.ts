@@ -42,7 +42,6 @@ export class Progress {
       barsize: 24,
       barCompleteChar: "█",
       barIncompleteChar: "░",
-      hideCursor: true,
       clearOnComplete: true,
       gracefulExit: false,
       linewrap: true,
@@ -65,7 +64,7 @@ export class Progress {
     }
   }
 
-  /** Removes the bar, and gives the cursor back. */
+  /** Removes the bar. */
   stop(): void {
     this.#bar?.stop();
     this.#bar = undefined;
