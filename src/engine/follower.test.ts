@@ -250,6 +250,34 @@ test("[R4] a manifest whose segments are collected while they are opened is give
   expect(await idsSeen(machine)).toEqual([...fleet.expected().keys()].toSorted());
 });
 
+test("[R4] what is written while the tail is carried over is in the view after it", async () => {
+  const fleet = new Fleet();
+  const machine = new Machine(fleet, { slotMax: 2_000 });
+  const lane = await fleet.openLane();
+  await lane.append([put("a", 1, VECTOR)]);
+  await fleet.maintenance().maintenance.run({ force: "flush" });
+  await machine.add(put("first", 0));
+  const view = machine.follower.view;
+  await machine.add(...Array.from({ length: 1_200 }, (_, i) => put(`x${i}`, i)));
+  await lane.append([put("b", 1, VECTOR)]);
+  const { maintenance } = fleet.maintenance({
+    host: { partitionCount: 1, dimensions: () => 3, log: () => {}, adopt: async () => {} },
+  });
+  await maintenance.run({ takeOver: true, force: "compact" });
+  expect(machine.follower.view).toBe(view);
+  let writes = 0;
+  machine.clock.breathe = async () => {
+    if (writes++ < 50) await machine.add(patch("x0", { writes }), put(`late${writes}`, 1));
+  };
+  await machine.follower.catchUp();
+  machine.clock.breathe = () => Promise.resolve();
+  expect(machine.follower.view).not.toBe(view);
+  expect(writes).toBeGreaterThan(2);
+  expect(await idsSeen(machine)).toEqual([...fleet.expected().keys()].toSorted().slice(0, 1_000));
+  const seen = findRecord(machine.follower.view, "x0", 0)?.record.metadata;
+  expect(seen).toBe(fleet.expected().get("x0")?.metadata);
+});
+
 test("[R4] an operation that comes after the manifest that covers it changes nothing", async () => {
   const fleet = new Fleet();
   const machine = new Machine(fleet);
