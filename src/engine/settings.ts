@@ -128,15 +128,19 @@ export function checkSettings(config: ConfigDocument, wanted: WantedSettings): v
 }
 
 async function readStored(store: ObjectStore): Promise<Stored | undefined> {
+  const found = await getStored(store);
+  if (found !== undefined || (await listManifests(store)).length === 0) return found;
+  // Settings come before manifests, so unless somebody has created both just now they are gone.
+  const created = await getStored(store);
+  if (created !== undefined) return created;
+  throw new BrainyError(
+    "BRAINY_CORRUPT",
+    `${CONFIG_KEY} is missing, but there are manifests: restore it from a backup`,
+  );
+}
+
+async function getStored(store: ObjectStore): Promise<Stored | undefined> {
   const found = await store.get(CONFIG_KEY);
-  if (found !== undefined) {
-    return { config: decodeConfig(found.bytes, CONFIG_KEY), etag: found.etag };
-  }
-  if ((await listManifests(store)).length > 0) {
-    throw new BrainyError(
-      "BRAINY_CORRUPT",
-      `${CONFIG_KEY} is missing, but there are manifests: restore it from a backup`,
-    );
-  }
-  return undefined;
+  if (found === undefined) return undefined;
+  return { config: decodeConfig(found.bytes, CONFIG_KEY), etag: found.etag };
 }
