@@ -4,7 +4,7 @@ import { freshness, partsOf, quote, refuseUnknownSearch } from "./call-options.t
 import type { Database } from "./engine/database.ts";
 import { compileFilter } from "./engine/filter.ts";
 import { checkId, checkK, checkVector } from "./engine/record-input.ts";
-import { findRecord } from "./engine/records.ts";
+import { findRecord, vectorOf } from "./engine/records.ts";
 import { searchSnapshot } from "./engine/search.ts";
 import { score } from "./kernel/metric.ts";
 import { presentHit } from "./present.ts";
@@ -83,6 +83,5 @@ function resolveQuery(
   if (found === undefined) {
     throw new BrainyError("BRAINY_NOT_FOUND", `there is no record with id ${quote(id)}`);
   }
-  const { record, location } = found;
-  return { vector: record.vector ?? location?.segment.vectorOf(location.row), exclude: id };
+  return { vector: vectorOf(found), exclude: id };
 }

@@ -52,6 +52,15 @@ export function findRecord(view: View, id: string, nowMs: number): RecordReferen
   return isExpired(reference.record.attributes, nowMs) ? undefined : reference;
 }
 
+/**
+ * A copy of its vector, wherever that is. Content and vector are one field: an operation that
+ * brought the content and no vector has taken the segment's away.
+ */
+export function vectorOf({ record, location }: RecordReference): Float32Array | undefined {
+  if (record.vector !== undefined || record.content !== undefined) return record.vector;
+  return location?.segment.vectorOf(location.row);
+}
+
 /** Reads what references left elsewhere, as far as it is wanted. */
 export async function readRecords(
   references: readonly RecordReference[],
@@ -60,9 +69,7 @@ export async function readRecords(
   const contents = options.content ? await readContents(references) : undefined;
   return references.map(({ record, location }, i) => ({
     ...record,
-    vector: options.vector
-      ? (record.vector ?? location?.segment.vectorOf(location.row))
-      : undefined,
+    vector: options.vector ? vectorOf({ record, location }) : undefined,
     content: record.content ?? contents?.[i] ?? "",
   }));
 }

@@ -1,0 +1,47 @@
+import { expect, test } from "vitest";
+import { ManualClock } from "../../test/support/manual-clock.ts";
+import { seededRandom } from "../base/random.ts";
+import { MemoryStore } from "../storage/adapters/memory.ts";
+import { Database, DEFAULT_LIMITS } from "./database.ts";
+import { inlineExecutor } from "./executor-inline.ts";
+import { findRecord, readRecords } from "./records.ts";
+import { searchSnapshot } from "./search.ts";
+
+async function open(): Promise<{ database: Database; clock: ManualClock }> {
+  const clock = new ManualClock();
+  const store = new MemoryStore({ clock });
+  const random = seededRandom(1);
+  const database = await Database.open({
+    store,
+    clock,
+    random,
+    executor: () => Promise.resolve(inlineExecutor({ store, clock, random })),
+    readOnly: false,
+    wanted: { dimensions: 2, metric: "euclidean" },
+    compaction: false,
+    indexing: { async: true, batchIndexUpdates: true },
+    limits: DEFAULT_LIMITS,
+  });
+  return { database, clock };
+}
+
+test("new content without a vector takes the old vector away, wherever that is stored", async () => {
+  const { database, clock } = await open();
+  const vector = Float32Array.from([1, 2]);
+  const put = { kind: "put", id: "a", vector, content: '{"text":"old"}', metadata: "{}" } as const;
+  await database.write({ drafts: [put], bytes: 100 });
+  await database.compact({ force: "flush" });
+  const patch = { kind: "patch", id: "a", content: '{"text":"new"}' } as const;
+  await database.write({ drafts: [patch], bytes: 100 });
+  for (const isFlushed of [false, true]) {
+    if (isFlushed) await database.compact({ force: "flush" });
+    const { view } = database;
+    const found = findRecord(view!, "a", clock.nowMs())!;
+    const [record] = await readRecords([found], { content: true, vector: true });
+    expect(record).toMatchObject({ content: '{"text":"new"}', vector: undefined });
+    const snapshot = view!.snapshot();
+    const hits = await searchSnapshot({ snapshot, metric: "euclidean", query: vector, k: 1, clock });
+    expect(hits).toEqual([]);
+  }
+  await database.close();
+});
