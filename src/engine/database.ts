@@ -343,7 +343,7 @@ export class Database implements AsyncDisposable {
       clock: this.#options.clock,
       hybridClock: this.#hybridClock,
       databaseId,
-      dimensions: () => this.#dimensionsForTail(),
+      dimensions: () => this.dimensions ?? this.#follower?.view.manifest.dimensions,
       onAdopted: (manifest) => {
         this.#emit({
           type: "index_updated",
@@ -352,16 +352,6 @@ export class Database implements AsyncDisposable {
         });
       },
     });
-  }
-
-  /** Vectors of other processes may arrive before this one has read what they fixed. */
-  #dimensionsForTail(): number {
-    const known = this.dimensions ?? this.#follower?.view.manifest.dimensions;
-    if (known !== undefined) return known;
-    throw new BrainyError(
-      "BRAINY_CORRUPT",
-      "the log holds vectors, but the settings no dimensions",
-    );
   }
 
   /** Another process may have created the database since this one looked. */

@@ -26,7 +26,7 @@ export interface FollowerOptions {
   readonly clock: Clock;
   readonly hybridClock: HybridClock;
   readonly databaseId: string;
-  readonly dimensions: () => number;
+  readonly dimensions: () => number | undefined;
   /** Called after another manifest became the one that reads use. */
   readonly onAdopted: (manifest: Manifest) => void;
 }

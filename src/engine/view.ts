@@ -66,7 +66,8 @@ export interface ViewOptions {
     readonly loaded: LoadedSegment;
     readonly deleted: Uint8Array | undefined;
   }[];
-  readonly dimensions: () => number;
+  /** `undefined` while the settings that were read have none. */
+  readonly dimensions: () => number | undefined;
 }
 
 /**
@@ -79,7 +80,7 @@ export interface ViewOptions {
 export class View {
   readonly manifest: Manifest;
   readonly #segments: readonly ViewSegment[];
-  readonly #dimensions: () => number;
+  readonly #dimensions: () => number | undefined;
   readonly #tail = new Map<string, TailRecord>();
   /** The last version of each listed lane that segments hold. */
   readonly #covered: ReadonlyMap<LaneId, Version>;
@@ -107,7 +108,7 @@ export class View {
 
   /** Of a database that nothing was written to. */
   static empty(
-    options: { readonly databaseId: string; readonly dimensions: () => number } = {
+    options: { readonly databaseId: string; readonly dimensions: () => number | undefined } = {
       databaseId: "",
       dimensions: () => 0,
     },
@@ -154,7 +155,8 @@ export class View {
     if (before?.position !== undefined) this.#index!.remove(before.position);
     const record: Mutable<TailRecord> = { id, state, location, visible, position: undefined };
     if (visible?.vector !== undefined) {
-      this.#index ??= new TailIndex(this.#dimensions());
+      // Settings are fixed before the slot that needs them, so its vectors tell what they are.
+      this.#index ??= new TailIndex(this.#dimensions() ?? visible.vector.length);
       record.position = this.#index.append(visible.vector, record);
     }
     this.#tail.set(id, record);
