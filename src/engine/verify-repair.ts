@@ -1,7 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import { ulidFactory } from "../base/ids.ts";
 import { randomHex, type Random } from "../base/random.ts";
-import { parseCheckpointKey, parseSegmentKey } from "../format/keys.ts";
+import { parseCheckpointKey, parseManifestKey, parseSegmentKey } from "../format/keys.ts";
 import type { Manifest } from "../format/manifest.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import { collectGarbage } from "./collection.ts";
@@ -32,6 +32,10 @@ export async function repairStore(options: RepairOptions): Promise<void> {
     !damaged.has(key) &&
     (parseSegmentKey(key) !== undefined || parseCheckpointKey(key) !== undefined);
   if (!found.problems.some((one) => one.severity === "info" && isGarbage(one))) return;
+  if (found.problems.some(({ key, severity }) => severity === "error" && pins(key))) {
+    found.add("warning", "", "garbage was left: what damaged manifests or checkpoints need is unknown");
+    return;
+  }
   const incarnation = ulidFactory(clock, random)();
   const epoch = newest.epoch + 1;
   const taken = succeed(newest, epoch, incarnation, random);
@@ -47,6 +51,10 @@ export async function repairStore(options: RepairOptions): Promise<void> {
     const isLeft = (await store.head(problem.key)) !== undefined;
     if (!isLeft) found.markRepaired((other) => other === problem);
   }
+}
+
+function pins(key: string): boolean {
+  return parseManifestKey(key) !== undefined || parseCheckpointKey(key) !== undefined;
 }
 
 /** A manifest that says the same and names another holder. */

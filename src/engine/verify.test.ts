@@ -1,0 +1,132 @@
+import { expect, test } from "vitest";
+import { CONFIG_KEY, manifestKey, segmentKey, slotKey } from "../format/keys.ts";
+import type { SegmentId } from "../format/manifest.ts";
+import { Fleet, patch, put, remove } from "../../test/support/fleet.ts";
+import { createCheckpoint, readCheckpoint } from "./checkpoint.ts";
+import { verifyStore, type VerifyReport } from "./verify.ts";
+
+/** Two segments, one with masks, and a tail. */
+async function filled(): Promise<{ readonly fleet: Fleet; readonly lane: { readonly id: string } }> {
+  const fleet = new Fleet();
+  const lane = await fleet.openLane();
+  const { maintenance } = fleet.maintenance();
+  await lane.append([put("a", 1, [1, 2, 3]), put("b", 2, [4, 5, 6]), put("c", 3)]);
+  await lane.append(Array.from({ length: 9 }, (_, i) => put(`r${i}`, i)));
+  await maintenance.run({ force: "flush" });
+  await lane.append([remove("a"), patch("b", { more: 1 })]);
+  await maintenance.run({ force: "flush" });
+  await lane.append([put("d", 4)]);
+  await lane.append([put("e", 5)]);
+  return { fleet, lane };
+}
+
+function verify(fleet: Fleet, repair = false): Promise<VerifyReport> {
+  const { store, clock, random } = fleet;
+  return verifyStore({ store, clock, random, repair });
+}
+
+function errors(report: VerifyReport): string[] {
+  return report.problems.filter(({ severity }) => severity === "error").map(({ key }) => key);
+}
+
+/** Turns one bit around in the middle of an object. */
+async function damage(fleet: Fleet, key: string): Promise<void> {
+  const { bytes } = (await fleet.store.get(key))!;
+  bytes[bytes.length >> 1]! ^= 4;
+  await fleet.store.put(key, bytes);
+}
+
+test("a sound store has no errors, and every object is counted", async () => {
+  const { fleet } = await filled();
+  let last = 0;
+  const { store, clock, random } = fleet;
+  const report = await verifyStore({ store, clock, random, onProgress: (n) => (last = n) });
+  expect(report).toMatchObject({ ok: true, problems: [] });
+  // Three manifests, two segments, six slots.
+  expect(report.objects).toBe(11);
+  expect(last).toBe(11);
+});
+
+test("an empty store is sound", async () => {
+  expect(await verify(new Fleet())).toMatchObject({ ok: true, objects: 0, problems: [] });
+});
+
+test("a flipped bit in any object is an error of that object", async () => {
+  const { fleet } = await filled();
+  const keys: string[] = [];
+  for await (const page of fleet.store.list()) keys.push(...page.objects.map(({ key }) => key));
+  for (const key of keys) {
+    const { bytes } = (await fleet.store.get(key))!;
+    await damage(fleet, key);
+    const report = await verify(fleet);
+    expect(report.ok, key).toBe(false);
+    expect(errors(report), key).toContain(key);
+    await fleet.store.put(key, bytes);
+  }
+  expect((await verify(fleet)).ok).toBe(true);
+});
+
+test("a segment or a needed slot that is missing is an error, a covered slot is not", async () => {
+  const { fleet, lane } = await filled();
+  const slot = (number: number): string => slotKey(lane.id as never, number);
+  await fleet.store.deleteMany([slot(0), slot(1)]);
+  expect((await verify(fleet)).ok).toBe(true);
+  await fleet.store.deleteMany([slot(4)]);
+  expect(errors(await verify(fleet))).toEqual([slot(4)]);
+  const [segment] = (await fleet.newest()).segments;
+  await fleet.store.deleteMany([segment!.key]);
+  expect(errors(await verify(fleet))).toContain(segment!.key);
+});
+
+test("a missing manifest breaks the chain, and a damaged newest one says what to do", async () => {
+  const { fleet } = await filled();
+  await fleet.store.deleteMany([manifestKey(2)]);
+  expect(errors(await verify(fleet))).toEqual([manifestKey(3)]);
+  await damage(fleet, manifestKey(3));
+  const report = await verify(fleet, true);
+  expect(report.problems.map(({ problem }) => problem).join()).toContain("restore this object");
+  expect((await fleet.store.head(manifestKey(4)))).toBeUndefined();
+});
+
+test("[M1] two unmasked rows of one id are found", async () => {
+  const { fleet } = await filled();
+  const newest = await fleet.newest();
+  const { encodeManifest } = await import("../format/manifest.ts");
+  const segments = newest.segments.map(({ deletions: _, ...segment }) => segment);
+  const broken = { ...newest, segments };
+  await fleet.store.put(manifestKey(newest.number), encodeManifest(broken));
+  const report = await verify(fleet);
+  expect(report.problems.map(({ problem }) => problem).join()).toContain('are both of "a"');
+});
+
+test("repair collects garbage and expired checkpoints, and touches nothing else", async () => {
+  const { fleet } = await filled();
+  const { store, clock, random, databaseId } = fleet;
+  const orphan = segmentKey(fleet.newUlid() as SegmentId, 1);
+  await store.put(orphan, Uint8Array.of(1));
+  await store.put("notes.txt", Uint8Array.of(1));
+  await createCheckpoint({ store, clock, random, databaseId, name: "old", expiresInMs: 1 });
+  clock.advance(200_000);
+  const found = await verify(fleet);
+  expect(found).toMatchObject({ ok: true });
+  expect(found.problems).toHaveLength(3);
+  expect(await store.head(orphan)).toBeDefined();
+  const { problems } = await verify(fleet, true);
+  expect(problems.filter(({ repaired }) => repaired).map(({ key }) => key)).toEqual([
+    "_brainy/checkpoints/old.json",
+    orphan,
+  ]);
+  expect(await store.head(orphan)).toBeUndefined();
+  expect(await store.head("notes.txt")).toBeDefined();
+  expect(await readCheckpoint(store, "old")).toBeUndefined();
+  expect((await fleet.newest()).holder).toBe("");
+  await fleet.expectNothingLost();
+  expect((await verify(fleet)).problems).toHaveLength(1);
+});
+
+test("a store of another database under one manifest is named", async () => {
+  const { fleet } = await filled();
+  const other = new TextEncoder().encode("{}");
+  await fleet.store.put(CONFIG_KEY, other);
+  expect(errors(await verify(fleet))).toEqual([CONFIG_KEY]);
+});
