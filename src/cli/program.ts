@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { Command } from "commander";
 import type { Metric } from "../kernel/metric.ts";
 import { checkpointCommand } from "./commands/checkpoint.ts";
@@ -84,6 +85,6 @@ function exitCodeText(): string {
 }
 
 function readVersion(): string {
-  const manifest = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  const manifest = readFileSync(join(import.meta.dirname, "../../package.json"), "utf8");
   return (JSON.parse(manifest) as { readonly version: string }).version;
 }

@@ -24,6 +24,12 @@ interface Exported {
 const count = async (database: string): Promise<number> =>
   (await runJson<{ count: number }>(["count", "-d", database])).count;
 
+interface Place {
+  readonly path: string;
+  readonly lineStart: number;
+  readonly lineEnd: number;
+}
+
 const exportedLines = async (database: string): Promise<string[]> =>
   (await runOk(["export", "-d", database])).split("\n").toSorted((a, b) => (a < b ? -1 : 1));
 
@@ -113,11 +119,11 @@ test("passages of files name the lines on which they stand", async () => {
   expect(paths.size).toBe(files);
   expect([...paths]).toContain("src/text/passages.ts");
   for (const { id, text, type, metadata } of records) {
-    const { path, lineStart, lineEnd } = metadata as Record<string, never>;
+    const { path, lineStart, lineEnd } = metadata as unknown as Place;
     const lines = readFileSync(join(REPOSITORY_ROOT, path), "utf8").split("\n");
     const stood = lines.slice(lineStart - 1, lineEnd).join("\n");
     if (text !== stood) expect(stood, id).toContain(text);
-    expect(id.startsWith(`${String(path)}#${String(lineStart)}-${String(lineEnd)}`)).toBe(true);
+    expect(id.startsWith(`${path}#${lineStart}-${lineEnd}`)).toBe(true);
     expect(type).toBe("passage");
   }
   expect(records.some(({ metadata }) => typeof metadata["heading"] === "string")).toBe(true);
