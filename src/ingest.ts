@@ -9,6 +9,8 @@ import type { AddItem, AddManyOptions, AddManyResult, FailedItem, VectorInput } 
 const SLOTS_IN_FLIGHT_MAX = 4;
 /** Items checked between two breaths: about 1 ms. */
 const ITEMS_PER_BREATH = 128;
+/** Vectors checked and copied between two breaths: about 1 ms at 768 dimensions. */
+const VECTORS_PER_BREATH = 256;
 
 /** Where records go, and the bounds of their slots. */
 export interface IngestOptions {
@@ -141,7 +143,7 @@ export class Ingest {
   async #send(pending: readonly Pending[]): Promise<void> {
     const { database } = this.#options;
     const vectors = await this.#vectors(pending);
-    for (const batch of this.#batches(pending, vectors)) {
+    for (const batch of await this.#batches(pending, vectors)) {
       await database.write(batch);
       this.#added += batch.drafts.length;
       this.#many.onProgress?.({ added: this.#added, failed: this.#failed.length });
@@ -156,15 +158,25 @@ export class Ingest {
   }
 
   /** One slot's worth, or more when the estimate was too low. */
-  #batches(pending: readonly Pending[], vectors: readonly VectorInput[]): DraftBatch[] {
-    const { database, slotBytesMax } = this.#options;
+  async #batches(
+    pending: readonly Pending[],
+    vectors: readonly VectorInput[],
+  ): Promise<DraftBatch[]> {
+    const { database, clock, slotBytesMax } = this.#options;
     const { metric } = database;
+    const known = database.dimensions ?? this.#dimensions;
+    // One allocation for all of a slot's vectors, which are forgotten together too.
+    const slab = known === undefined ? undefined : new Float32Array(known * pending.length);
     const batches: { drafts: Draft[]; bytes: number }[] = [];
     let last = { drafts: [] as Draft[], bytes: 0 };
     for (const [i, { index, prepared }] of pending.entries()) {
+      if (i % VECTORS_PER_BREATH === VECTORS_PER_BREATH - 1) await clock.breathe();
       try {
         const dimensions = database.dimensions ?? this.#dimensions;
-        const { draft, bytes } = putDraft(prepared, vectors[i]!, { dimensions, metric });
+        const length = known ?? 0;
+        const target = slab?.subarray(i * length, (i + 1) * length);
+        const rules = { dimensions, metric, target };
+        const { draft, bytes } = putDraft(prepared, vectors[i]!, rules);
         this.#dimensions ??= draft.vector!.length;
         if (last.drafts.length === 0 || last.bytes + bytes > slotBytesMax) {
           last = { drafts: [], bytes: 0 };

@@ -88,9 +88,12 @@ function hints(metadata: unknown): { readonly id?: string; readonly domain?: str
 
 /** Without keys whose value is `undefined`. */
 function defined<T extends object>(value: T): Partial<T> {
-  return Object.fromEntries(
-    Object.entries(value).filter(([, field]) => field !== undefined),
-  ) as Partial<T>;
+  const kept: Partial<T> = {};
+  // Own keys; no key here comes from metadata, so that `__proto__` cannot be one that matters.
+  for (const key of Object.keys(value) as (keyof T)[]) {
+    if (value[key] !== undefined) kept[key] = value[key];
+  }
+  return kept;
 }
 
 /** Whether an input is meant as a vector; its components are checked later. */
@@ -161,7 +164,11 @@ function label(value: unknown, name: string): string | undefined {
 export function putDraft(
   prepared: PreparedRecord,
   vector: VectorInput,
-  rules: { readonly dimensions: number | undefined; readonly metric: Metric },
+  rules: {
+    readonly dimensions: number | undefined;
+    readonly metric: Metric;
+    readonly target?: Float32Array | undefined;
+  },
 ): { readonly draft: Draft; readonly bytes: number } {
   const { id, content, metadata, attributes } = prepared;
   const checked = checkVector(vector, rules);

@@ -32,6 +32,8 @@ const SLOTS_CROWDED = 1_000;
 const SLOTS_MAX = 10_000;
 /** How often a read begins again because a segment was collected under it. */
 const READ_ATTEMPTS_MAX = 4;
+/** Operations made visible between two breaths: about 1 ms. */
+const OPERATIONS_PER_BREATH = 200;
 
 /** Everything the engine touches; nothing has a default here. */
 export interface DatabaseOptions {
@@ -408,8 +410,27 @@ export class Database implements AsyncDisposable {
     });
   }
 
-  #committed(lane: LaneId, number: number, operations: readonly Operation[]): void {
+  #committed(
+    lane: LaneId,
+    number: number,
+    operations: readonly Operation[],
+  ): Promise<void> | undefined {
+    if (operations.length > OPERATIONS_PER_BREATH) {
+      return this.#applyInParts(operations).then(() => this.#advance(lane, number));
+    }
     this.#follower!.apply(operations);
+    this.#advance(lane, number);
+    return undefined;
+  }
+
+  async #applyInParts(operations: readonly Operation[]): Promise<void> {
+    for (let start = 0; start < operations.length; start += OPERATIONS_PER_BREATH) {
+      if (start > 0) await this.#options.clock.breathe();
+      this.#follower!.apply(operations.slice(start, start + OPERATIONS_PER_BREATH));
+    }
+  }
+
+  #advance(lane: LaneId, number: number): void {
     this.#follower!.advance(lane, number);
     this.#maintainWhenDue();
   }

@@ -1,6 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import { BrainyError, corrupt } from "../base/errors.ts";
 import type { BlobColumn } from "../format/blob-column.ts";
+import type { IdHash } from "../format/hash-id.ts";
 import type { SegmentEntry } from "../format/manifest.ts";
 import type { Attributes, Operation } from "../format/operation.ts";
 import type { IdIndex } from "../format/id-index.ts";
@@ -118,9 +119,9 @@ export class LoadedSegment {
     return this.arena.copy(row);
   }
 
-  /** Row of an id, masked or not; -1 when this segment has none. */
-  find(id: string): number {
-    return this.#columns.idIndex.find(id, (row) => this.#columns.ids.text(row));
+  /** Row of an id, masked or not; -1 when this segment has none. Its hash serves all segments. */
+  find(id: string, hash: IdHash): number {
+    return this.#columns.idIndex.find(id, (row) => this.#columns.ids.text(row), hash);
   }
 
   /** Newest version of a row's operations: what a tail operation has to beat. */

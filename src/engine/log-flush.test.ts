@@ -6,7 +6,7 @@ import { MemoryStore } from "../storage/adapters/memory.ts";
 
 /** A store in memory whose puts take a turn of the event loop, as those of all others do. */
 function unhurriedStore(): ObjectStore {
-  const store = new MemoryStore();
+  const store: ObjectStore = new MemoryStore();
   return new Proxy<ObjectStore>(store, {
     get(_, name: keyof ObjectStore) {
       if (name === "put") {

@@ -42,8 +42,15 @@ export interface LogHost {
   catchUp(): Promise<void>;
   /** By a full LIST, after the call. */
   newestManifest(): Promise<Manifest | undefined>;
-  /** Slot `number` of `lane` is durable and acknowledged: make its operations visible. */
-  committed(lane: LaneId, number: number, operations: readonly Operation[]): void;
+  /**
+   * Slot `number` of `lane` is durable: make its operations visible. They are acknowledged when
+   * that is done; the slot after it is on its way meanwhile.
+   */
+  committed(
+    lane: LaneId,
+    number: number,
+    operations: readonly Operation[],
+  ): Promise<void> | undefined;
 }
 
 interface Waiting {
@@ -89,6 +96,8 @@ export class LogWriter {
   #running: Promise<void> | undefined;
   /** What was appended last. Batches are decided in the order in which they came. */
   #newest: Promise<unknown> | undefined;
+  /** The slot that is being made visible. At most one: the next one's turn comes after it. */
+  #showing: Promise<void> | undefined;
   #closed = false;
   /** Set once nothing this writer says can be trusted any more. */
   #ended: BrainyError | undefined;
@@ -139,7 +148,11 @@ export class LogWriter {
     // Let everything that is being added in this turn of the event loop into the first slot.
     await Promise.resolve();
     try {
-      while (this.#queue.length > 0 || this.#prepared !== undefined) await this.#writeSlot();
+      for (;;) {
+        if (this.#queue.length > 0 || this.#prepared !== undefined) await this.#writeSlot();
+        else if (this.#showing !== undefined) await this.#showing;
+        else break;
+      }
     } finally {
       this.#running = undefined;
     }
@@ -151,7 +164,6 @@ export class LogWriter {
       await this.#checkClock();
       const lane = (this.#lane ??= await this.#openLane());
       prepared = this.#take(lane);
-      const { host } = this.#options;
       const creation = this.#create(slotKey(lane.id, prepared.number), prepared.bytes);
       this.#prepareNext(lane);
       const outcome = await creation;
@@ -164,11 +176,28 @@ export class LogWriter {
       lane.lastVersion = prepared.operations.at(-1)!.version;
       this.slotsWritten++;
       this.bytesWritten += prepared.bytes.byteLength;
-      host.committed(lane.id, prepared.number, prepared.operations);
-      this.#acknowledge(prepared);
+      await this.#showing;
+      this.#show(prepared);
     } catch (error) {
       this.#fail(prepared, error);
     }
+  }
+
+  /** Acknowledged once it is visible. What cannot be shown is told so, durable as it is. */
+  #show(prepared: Prepared): void {
+    const { lane, number, operations, waiting } = prepared;
+    const shown = this.#options.host.committed(lane, number, operations);
+    if (shown === undefined) return this.#acknowledge(prepared);
+    this.#showing = shown.then(
+      () => {
+        this.#showing = undefined;
+        this.#acknowledge(prepared);
+      },
+      (error: unknown) => {
+        this.#showing = undefined;
+        for (const { done } of waiting) done.reject(error);
+      },
+    );
   }
 
   /** Refuses to stamp while the wall clock and the store's disagree, after asking once more. */

@@ -10,6 +10,8 @@ export interface VectorRules {
   readonly dimensions?: number | undefined;
   /** Under `cosine` a vector needs a direction, so the zero vector is refused. */
   readonly metric: string;
+  /** Where the copy goes, if the length fits: one allocation for many vectors is a cheap one. */
+  readonly target?: Float32Array | undefined;
 }
 
 /**
@@ -18,7 +20,10 @@ export interface VectorRules {
  * Finiteness is one sum over the copy: the sum of squares of any 4,096 finite float32 values is a
  * finite double, so it is finite exactly when they all are. Only a failure looks for the culprit.
  */
-export function checkVector(vector: unknown, { dimensions, metric }: VectorRules): Float32Array {
+export function checkVector(
+  vector: unknown,
+  { dimensions, metric, target }: VectorRules,
+): Float32Array {
   const length = vectorLength(vector);
   if (length === 0) throw invalid("vector: is empty");
   if (dimensions !== undefined && length !== dimensions) {
@@ -27,7 +32,9 @@ export function checkVector(vector: unknown, { dimensions, metric }: VectorRules
   if (length > DIMENSIONS_MAX) {
     throw invalid(`vector: has ${length} dimensions, at most ${DIMENSIONS_MAX} are supported`);
   }
-  const copy = isFloat32Array(vector) ? new Float32Array(vector) : fromNumbers(vector, length);
+  const copy = target?.length === length ? target : new Float32Array(length);
+  if (isFloat32Array(vector)) copy.set(vector);
+  else copyNumbers(vector, copy);
   const squares = sumOfSquares(copy);
   if (!Number.isFinite(squares)) throw culprit(vector as ArrayLike<number>);
   if (squares === 0 && metric === "cosine") {
@@ -53,17 +60,15 @@ function isFloat32Array(value: unknown): value is Float32Array {
   );
 }
 
-function fromNumbers(vector: unknown, length: number): Float32Array {
+function copyNumbers(vector: unknown, copy: Float32Array): void {
   const numbers = vector as readonly unknown[];
-  const copy = new Float32Array(length);
-  for (let i = 0; i < length; i++) {
+  for (let i = 0; i < copy.length; i++) {
     const value = numbers[i];
     if (typeof value !== "number") {
       throw invalid(`vector[${i}]: is ${scalarName(value)}, not a number`);
     }
     copy[i] = value;
   }
-  return copy;
 }
 
 function sumOfSquares(values: Float32Array): number {

@@ -1,3 +1,4 @@
+import { hashId } from "../format/hash-id.ts";
 import type { Manifest, SegmentId } from "../format/manifest.ts";
 import type { Operation } from "../format/operation.ts";
 import { VERSION_ZERO, versionLane, type LaneId, type Version } from "../format/version.ts";
@@ -195,9 +196,11 @@ export class View {
 
   /** At most one unmasked row an id, over all segments: the first found is the only one. */
   #locate(id: string): Location | undefined {
+    if (this.#segments.length === 0) return undefined;
+    const hash = hashId(id);
     for (let i = this.#segments.length - 1; i >= 0; i--) {
       const { loaded, deleted } = this.#segments[i]!;
-      const row = loaded.find(id);
+      const row = loaded.find(id, hash);
       if (row < 0 || (deleted !== undefined && hasBit(deleted, row))) continue;
       return { segment: loaded, row };
     }
