@@ -36,5 +36,5 @@ async function run(shell: Shell, args: readonly string[]): Promise<number> {
 
 /** What the parser of the command line refuses, in words of our own. */
 function usageError({ message }: CommanderError): Error {
-  return invalid(`${message.replace(/^error: /, "")}. See: brainy help`);
+  return invalid(`${message.replaceAll(/^error: |\.$/g, "")}. See: brainy help`);
 }
