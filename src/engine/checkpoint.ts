@@ -8,7 +8,13 @@ import {
   type TailRange,
 } from "../format/checkpoint.ts";
 import { FORMAT_VERSION } from "../format/format-version.ts";
-import { CHECKPOINT_PREFIX, checkpointKey, manifestKey, parseCheckpointKey, slotKey } from "../format/keys.ts";
+import {
+  CHECKPOINT_PREFIX,
+  checkpointKey,
+  manifestKey,
+  parseCheckpointKey,
+  slotKey,
+} from "../format/keys.ts";
 import type { Manifest } from "../format/manifest.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import { createOnce } from "./create-once.ts";
@@ -22,6 +28,7 @@ const ATTEMPTS_MAX = 16;
 /** How much later than its expiry a checkpoint is deleted: clocks of stores differ by less. */
 export const CHECKPOINT_MARGIN_MS = 60_000;
 
+/** What to pin, under which name and for how long. */
 export interface CreateCheckpointOptions {
   readonly store: ObjectStore;
   readonly clock: Clock;
@@ -56,7 +63,8 @@ export async function createCheckpoint(options: CreateCheckpointOptions): Promis
       throw new BrainyError("BRAINY_CONFLICT", `a checkpoint named ${name} exists already`);
     }
     // It pins what it names only if its manifest, which pinned that until now, is still there.
-    if ((await store.head(manifestKey(checkpoint.manifest.number))) !== undefined) return checkpoint;
+    if ((await store.head(manifestKey(checkpoint.manifest.number))) !== undefined)
+      return checkpoint;
     await store.deleteMany([key]);
   }
   throw new BrainyError(
@@ -70,7 +78,11 @@ async function takeCheckpoint(options: CreateCheckpointOptions): Promise<Checkpo
   const { store, databaseId, name, expiresInMs, signal, random } = options;
   const listing = await listLog(store, signal);
   const manifest = await newestOf(store, databaseId);
-  const tail = uncoveredTails({ manifest, listing }).map(({ lane, from, to }) => ({ lane, from, to }));
+  const tail = uncoveredTails({ manifest, listing }).map(({ lane, from, to }) => ({
+    lane,
+    from,
+    to,
+  }));
   if (!(await areWhole(store, manifest, tail))) return undefined;
   const createdMs = Math.floor(listing.storeMs);
   return {

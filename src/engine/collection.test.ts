@@ -5,7 +5,12 @@ import { Fleet, compaction, patch, put, remove } from "../../test/support/fleet.
 import { createCheckpoint, deleteCheckpoint, readCheckpoint } from "./checkpoint.ts";
 import { MANIFESTS_KEPT, collectGarbage } from "./collection.ts";
 import { LANE_IDLE_MS, SEAL_LIVES_MS } from "./lane-ledger.ts";
-import { commitManifest, listManifests, readManifest, readNewestManifest } from "./manifest-store.ts";
+import {
+  commitManifest,
+  listManifests,
+  readManifest,
+  readNewestManifest,
+} from "./manifest-store.ts";
 
 async function keys(fleet: Fleet, prefix: string): Promise<string[]> {
   const found: string[] = [];
@@ -165,7 +170,11 @@ test("[C3] what is not ours is never touched", async () => {
 
 test("[C5] a seal outlives its lane by a day, unless the lane's own writer made it", async () => {
   const fleet = new Fleet();
-  const [stalled, closed, busy] = [await fleet.openLane(), await fleet.openLane(), await fleet.openLane()];
+  const [stalled, closed, busy] = [
+    await fleet.openLane(),
+    await fleet.openLane(),
+    await fleet.openLane(),
+  ];
   await stalled.append([put("a", 1)]);
   await closed.append([put("b", 1)]);
   await closed.close();
@@ -178,7 +187,9 @@ test("[C5] a seal outlives its lane by a day, unless the lane's own writer made 
   };
   await busy.append([put("c", 1)]);
   await maintenance.run();
-  expect(events.filter(({ type }) => type === "sealed")).toMatchObject([{ lane: stalled.id, slot: 2 }]);
+  expect(events.filter(({ type }) => type === "sealed")).toMatchObject([
+    { lane: stalled.id, slot: 2 },
+  ]);
   expect(await stalled.append([put("late", 1)])).toBe(false);
   await outlive(fleet, write);
   await write(90);
@@ -210,7 +221,9 @@ test("[J6] what a suspended writer adds to a retired lane is junk: never read, c
   expect(await keys(fleet, `_brainy/wal/${zombie.id}`)).toEqual([]);
   // It wakes after 25 hours; its slot is free, and its PUT succeeds.
   const acknowledged = fleet.acknowledged.length;
-  expect(await zombie.append([put("x", "late"), remove("r1"), patch("r2", { late: true })])).toBe(true);
+  expect(await zombie.append([put("x", "late"), remove("r1"), patch("r2", { late: true })])).toBe(
+    true,
+  );
   fleet.acknowledged.length = acknowledged;
   await write(92);
   await fleet.expectNothingLost();

@@ -25,6 +25,7 @@ export const MANIFEST_LIVES_MS = 2 * 60_000;
 /** Keys of one `deleteMany`. */
 const DELETE_BATCH = 1000;
 
+/** Whose garbage is collected, and by whom. */
 export interface CollectionOptions {
   readonly store: ObjectStore;
   /** Only the holder collects; it says who it is. */
@@ -165,6 +166,7 @@ export function referencedKeys(manifests: readonly Manifest[]): Set<string> {
   return keys;
 }
 
+/** Who may need a slot. */
 export interface SlotNeeds {
   readonly listing: LogListing;
   /** Read after `listing`. */

@@ -121,7 +121,7 @@ export class MergeColumns implements SegmentColumns {
       const rows = copied[rowClass];
       const span = Math.ceil(BLOCK_BYTES / Math.max(1, rowBytes(reader)));
       const spanRows = Math.max(1, Math.min(BLOCK_ROWS_MAX, span));
-      for (let i = 0; i < rows.length; ) {
+      for (let i = 0; i < rows.length;) {
         if (this.#pacer.isDue()) await this.#pacer.breathe();
         const start = rows[i]!;
         let stop = i + 1;

@@ -9,7 +9,9 @@ import type { CompactionJob } from "./compaction.ts";
 import type { Pacer } from "./pacer.ts";
 import { storeRange } from "./store-range.ts";
 
+/** Log into a segment. */
 export type FlushJob = Extract<CompactionJob, { readonly kind: "flush" }>;
+/** Segments into one. */
 export type MergeJob = Extract<CompactionJob, { readonly kind: "merge" }>;
 
 /** What a job works with. */

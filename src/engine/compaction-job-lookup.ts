@@ -165,7 +165,7 @@ export class FlushLookup {
     const { vectorRows, stride, dimension } = reader.meta;
     const vectors = new Map<number, Float32Array>();
     const spanRows = Math.max(1, Math.floor(VECTOR_SPAN_BYTES / (4 * Math.max(stride, 1))));
-    for (let i = 0; i < rows.length; ) {
+    for (let i = 0; i < rows.length;) {
       const start = rows[i]!;
       if (start >= vectorRows) break;
       let stop = i + 1;

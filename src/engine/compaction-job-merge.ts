@@ -2,9 +2,19 @@ import { BrainyError, corrupt } from "../base/errors.ts";
 import type { SegmentEntry, SegmentId } from "../format/manifest.ts";
 import { writeSegment } from "../format/segment-writer.ts";
 import type { SegmentRow } from "../format/segment.ts";
-import { openSegment, storeSegment, type JobContext, type MergeJob } from "./compaction-job-context.ts";
+import {
+  openSegment,
+  storeSegment,
+  type JobContext,
+  type MergeJob,
+} from "./compaction-job-context.ts";
 import { MergeColumns } from "./compaction-job-columns.ts";
-import { ROW_CLASSES, selectRows, type MergeInput, type MergeLayout } from "./compaction-job-select.ts";
+import {
+  ROW_CLASSES,
+  selectRows,
+  type MergeInput,
+  type MergeLayout,
+} from "./compaction-job-select.ts";
 import { mergeMemoryBytes } from "./compaction-plan.ts";
 import { ROW_DROPPED, type CompactionResult } from "./compaction.ts";
 
@@ -66,7 +76,7 @@ function layOut(inputs: readonly MergeInput[]): MergeLayout {
   let next = 0;
   for (const rowClass of ROW_CLASSES) {
     for (const [i, input] of inputs.entries()) {
-      for (const row of input.copied[rowClass]!) moved[i]![row] = next++;
+      for (const row of input.copied[rowClass]) moved[i]![row] = next++;
     }
     const rows: SegmentRow[] = [];
     for (const [i, input] of inputs.entries()) {
@@ -91,7 +101,7 @@ function rowClassOf({ live, vector }: SegmentRow): 0 | 1 | 2 {
 function dimensionOf(inputs: readonly MergeInput[], { rewritten }: MergeLayout): number {
   let dimension = 0;
   for (const { reader, copied } of inputs) {
-    if (copied[0]!.length === 0) continue;
+    if (copied[0].length === 0) continue;
     dimension ||= reader.meta.dimension;
     if (reader.meta.dimension !== dimension) {
       throw corrupt(reader.where, `has ${reader.meta.dimension} dimensions, not ${dimension}`);

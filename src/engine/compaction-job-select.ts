@@ -73,11 +73,7 @@ export async function selectRows(
     segment,
     reader,
     rewritten,
-    copied: [
-      Uint32Array.from(withVector),
-      Uint32Array.from(without),
-      Uint32Array.from(tombstones),
-    ],
+    copied: [Uint32Array.from(withVector), Uint32Array.from(without), Uint32Array.from(tombstones)],
   };
 }
 

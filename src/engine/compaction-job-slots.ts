@@ -17,6 +17,7 @@ const SLOT_SHARE = 0.5;
 /** Operations after which a job stops reading: each may bring an older row's columns with it. */
 const OPERATIONS_MAX = 200_000;
 
+/** The operations of one slot, and its key for errors. */
 export interface SlotBatch {
   readonly operations: readonly Operation[];
   readonly where: string;
@@ -86,11 +87,7 @@ async function getSlot(
   throw new BrainyError("BRAINY_CONFLICT", `${key} is gone: another flush has covered it`);
 }
 
-function decodeOwn(
-  { job }: JobContext,
-  { lane, number }: Address,
-  { bytes }: StoredObject,
-): Slot {
+function decodeOwn({ job }: JobContext, { lane, number }: Address, { bytes }: StoredObject): Slot {
   const where = slotKey(lane, number);
   const slot = decodeSlot(bytes, where);
   if (slot.databaseId !== job.base.databaseId) {

@@ -8,6 +8,7 @@ import { runMerge } from "./compaction-job-merge.ts";
 import type { CompactionJob, CompactionResult } from "./compaction.ts";
 import { Pacer } from "./pacer.ts";
 
+/** A job, and all that it may touch. */
 export interface CompactionJobOptions {
   readonly store: ObjectStore;
   readonly clock: Clock;

@@ -16,6 +16,7 @@ export interface CompactionOptions extends CompactionLimits {
   readonly maskedShareMax: number;
 }
 
+/** What holds when nothing else is said. */
 export const DEFAULT_COMPACTION: Omit<CompactionOptions, "partitionCount"> = {
   memoryBytesMax: 256 * 2 ** 20,
   flushBytes: 64 * 2 ** 20,
@@ -38,6 +39,7 @@ const SMALLEST_TIER_BYTES = 2 ** 20;
  */
 const MERGE_ROW_BYTES = 200;
 
+/** What there is to compact. */
 export interface PlanInput {
   readonly manifest: Manifest;
   readonly tails: readonly LaneTail[];

@@ -19,7 +19,12 @@ function at(millis: number, lane = A): Version {
   return makeVersion(millis, 0, lane);
 }
 
-function entry(lane: LaneId, cursor: number, last: number, more: Partial<LaneEntry> = {}): LaneEntry {
+function entry(
+  lane: LaneId,
+  cursor: number,
+  last: number,
+  more: Partial<LaneEntry> = {},
+): LaneEntry {
   return {
     lane,
     incarnation: "writer",

@@ -24,13 +24,16 @@ export interface LedgerInput {
   readonly listing: LogListing;
 }
 
+/** The part of a manifest that follows from the log. */
 export interface Ledger {
   readonly lanes: readonly LaneEntry[];
   readonly floor: Version;
 }
 
 /** The lanes and the floor of the manifest after `manifest`, which also covers `covered`. */
-export function nextLedger(input: LedgerInput & { readonly covered: readonly CoveredLane[] }): Ledger {
+export function nextLedger(
+  input: LedgerInput & { readonly covered: readonly CoveredLane[] },
+): Ledger {
   const { manifest, listing, covered } = input;
   const entries = new Map<LaneId, LaneEntry>(manifest.lanes.map((entry) => [entry.lane, entry]));
   for (const lane of covered) entries.set(lane.lane, cover(entries.get(lane.lane), lane, listing));

@@ -43,9 +43,10 @@ test("[CP1] a maintainer may die at any request: nothing is lost and the next on
     clock.advance(16 * 60_000);
     const store = dyingStore(fleet.store, requests);
     const dying = fleet.maintenance({ store, executor: inlineExecutor({ store, clock, random }) });
-    const error: unknown = await dying.maintenance
-      .run({ force: "compact", takeOver: true })
-      .then(() => undefined, (reason: unknown) => reason);
+    const error: unknown = await dying.maintenance.run({ force: "compact", takeOver: true }).then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
     if (error !== undefined) {
       expect(error).toMatchObject({ code: "BRAINY_DENIED" });
       deaths++;
@@ -97,7 +98,8 @@ test("[M3] nobody takes over from a holder whose manifests move", async () => {
   const options = { compaction: compaction({ flushSlots: 1 }) };
   const holder = fleet.maintenance(options);
   const other = fleet.maintenance(options);
-  const write = async (): Promise<void> => void (await lane.append([put("x", fleet.clock.nowMs())]));
+  const write = async (): Promise<void> =>
+    void (await lane.append([put("x", fleet.clock.nowMs())]));
   for (let i = 0; i < 6; i++) {
     await write();
     await holder.maintenance.run();
@@ -189,10 +191,11 @@ test("[CP2] a flush takes whole slots until its memory is full, and at least one
   for (let i = 0; i < 6; i++) await lane.append([put(`r${i}`, "x".repeat(5_000))]);
   const manifest = await fleet.newest();
   const [range] = uncoveredTails({ manifest, listing: await listLog(fleet.store) });
+  const { store, clock, random } = fleet;
   const cursor = async (memoryBytesMax: number): Promise<number> => {
     const limits = { ...LIMITS, memoryBytesMax };
     const job: CompactionJob = { kind: "flush", base: manifest, lanes: [range!], limits };
-    const { lanes } = await runCompactionJob({ ...fleet, job });
+    const { lanes } = await runCompactionJob({ store, clock, random, job });
     return lanes[0]!.cursor;
   };
   expect(await cursor(1)).toBe(0);

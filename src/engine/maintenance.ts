@@ -77,6 +77,7 @@ export interface MaintenanceHost {
   isAlive?(incarnation: string): boolean;
 }
 
+/** What one process maintains, and with what. */
 export interface MaintenanceOptions {
   readonly store: ObjectStore;
   readonly clock: Clock;
@@ -90,6 +91,7 @@ export interface MaintenanceOptions {
   readonly host: MaintenanceHost;
 }
 
+/** What one run is to do beyond what is due. */
 export interface RunOptions {
   /** `flush`: the whole tail, as it is now. `compact`: that, and as few segments as can be. */
   readonly force?: "flush" | "compact" | undefined;
@@ -100,6 +102,7 @@ export interface RunOptions {
   readonly onProgress?: ((progress: MaintenanceProgress) => void) | undefined;
 }
 
+/** How far a run is. */
 export interface MaintenanceProgress {
   readonly round: number;
   readonly segments: number;
@@ -167,7 +170,8 @@ export class Maintenance {
       if ((await this.#round(run, round)) === "done") break;
     }
     const isDue = this.#options.clock.monotonicMs() >= this.#collectAgainAtMs;
-    if (run.commits > 0 || isDue || options.force === "compact") await this.#collect(options.signal);
+    if (run.commits > 0 || isDue || options.force === "compact")
+      await this.#collect(options.signal);
   }
 
   async #round(run: Run, round: number): Promise<Step> {
@@ -315,10 +319,10 @@ export class Maintenance {
     return this.#commitOwn(next, run, { kind: "ledger", rows: 0, junkCount: 0 });
   }
 
-  #ofNext({ manifest, listing }: LedgerInput): Pick<
-    NextManifest,
-    "newest" | "dimensions" | "nonce" | "createdMs"
-  > {
+  #ofNext({
+    manifest,
+    listing,
+  }: LedgerInput): Pick<NextManifest, "newest" | "dimensions" | "nonce" | "createdMs"> {
     return {
       newest: manifest,
       dimensions: this.#options.host.dimensions(),

@@ -11,13 +11,18 @@ const LANES = ["01ARZ3NDEKTSV4RRFFQ69G5FAA", "01ARZ3NDEKTSV4RRFFQ69G5FAB"] as La
 /** A database where a row is an id and a version: what masks and moves must keep true. */
 interface World {
   readonly manifest: Manifest;
-  readonly rows: ReadonlyMap<SegmentId, readonly { readonly id: string; readonly version: number }[]>;
+  readonly rows: ReadonlyMap<
+    SegmentId,
+    readonly { readonly id: string; readonly version: number }[]
+  >;
   readonly masks: ReadonlyMap<SegmentId, Uint32Array>;
 }
 
 const EMPTY: World = { manifest: emptyManifest("db"), rows: new Map(), masks: new Map() };
 
-function unmasked(world: World): { segment: SegmentId; row: number; id: string; version: number }[] {
+function unmasked(
+  world: World,
+): { segment: SegmentId; row: number; id: string; version: number }[] {
   return world.manifest.segments.flatMap(({ id: segment }) => {
     const masked = new Set(world.masks.get(segment));
     return world.rows
@@ -55,7 +60,11 @@ function flush(base: World, lane: LaneId, name: string, writes: ReadonlyMap<stri
   const covered = { lane, incarnation: "i", openVersion: VERSION_ZERO, lastVersion: VERSION_ZERO };
   const added = rows.length === 0 ? [] : [entry(name as SegmentId, rows.length)];
   const lanes = [{ ...covered, cursor }];
-  return { base, rows, result: { removed: [], added, masked, moved: new Map(), lanes, junkCount: 0 } };
+  return {
+    base,
+    rows,
+    result: { removed: [], added, masked, moved: new Map(), lanes, junkCount: 0 },
+  };
 }
 
 function merge(base: World, removed: readonly SegmentId[], name: string): Made {
@@ -71,7 +80,11 @@ function merge(base: World, removed: readonly SegmentId[], name: string): Made {
     );
   }
   const added = rows.length === 0 ? [] : [entry(name as SegmentId, rows.length)];
-  return { base, rows, result: { removed, added, masked: new Map(), moved, lanes: [], junkCount: 0 } };
+  return {
+    base,
+    rows,
+    result: { removed, added, masked: new Map(), moved, lanes: [], junkCount: 0 },
+  };
 }
 
 /** Commits on `newest`, or throws the result away. */
@@ -138,8 +151,9 @@ test("[M1] however old the base of a job is, no write is lost and no id has two 
             newestVersions.set(id, Math.max(version, newestVersions.get(id) ?? 0));
           }
         }
-        const rows = unmasked(world).map(({ id, version }) => [id, version] as const);
-        expect(rows.toSorted()).toEqual([...newestVersions].toSorted());
+        const rows = unmasked(world).map(({ id, version }) => `${id} ${version}`);
+        const expected = [...newestVersions].map(([id, version]) => `${id} ${version}`);
+        expect(rows.toSorted()).toEqual(expected.toSorted());
       }
     }),
     { numRuns: 500 },
@@ -149,7 +163,18 @@ test("[M1] however old the base of a job is, no write is lost and no id has two 
 });
 
 test("[M1] a deletion bit that came while a merge ran is on the merged row", () => {
-  const first = commit(EMPTY, flush(EMPTY, LANES[0]!, "s1", new Map([["x", 1], ["y", 1]])))!;
+  const first = commit(
+    EMPTY,
+    flush(
+      EMPTY,
+      LANES[0]!,
+      "s1",
+      new Map([
+        ["x", 1],
+        ["y", 1],
+      ]),
+    ),
+  )!;
   const second = commit(first, flush(first, LANES[0]!, "s2", new Map([["z", 2]])))!;
   const slow = merge(second, ["s1", "s2"] as SegmentId[], "merged");
   const third = commit(second, flush(second, LANES[0]!, "s3", new Map([["x", 3]])))!;

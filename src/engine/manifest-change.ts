@@ -19,6 +19,7 @@ export interface ManifestChange {
   readonly maxVersion: Version;
 }
 
+/** A result, the manifest it was made from and the one it is for. */
 export interface ChangeInput {
   /** What the job read. */
   readonly base: Manifest;
@@ -59,8 +60,7 @@ function continuesCursors(base: Manifest, newest: Manifest, result: CompactionRe
   const now = new Map<LaneId, number>(newest.lanes.map(({ lane, cursor }) => [lane, cursor]));
   for (const [lane, cursor] of now) if (before.get(lane) !== cursor) return false;
   return result.lanes.every(
-    ({ lane, cursor }) =>
-      now.get(lane) === before.get(lane) && cursor > (now.get(lane) ?? -1),
+    ({ lane, cursor }) => now.get(lane) === before.get(lane) && cursor > (now.get(lane) ?? -1),
   );
 }
 

@@ -2,7 +2,13 @@ import { assert } from "../base/assert.ts";
 import { encodeAttributes } from "../format/operation-attributes.ts";
 import type { Attributes, Operation } from "../format/operation.ts";
 import type { SegmentRow } from "../format/segment.ts";
-import { mergeStates, stateOf, stateVersion, visibleRecord, type RecordState } from "./record-state.ts";
+import {
+  mergeStates,
+  stateOf,
+  stateVersion,
+  visibleRecord,
+  type RecordState,
+} from "./record-state.ts";
 
 /** The row that stands for a state. Only what cannot be folded yet keeps its operations. */
 export function rowOfState(id: string, state: RecordState): SegmentRow {

@@ -96,7 +96,8 @@ class LaneWalk {
     const isLater =
       previous === undefined ||
       (slot.kind === "seal" ? first >= previous.version : first > previous.version);
-    if (!isLater) this.#found.error(key, `version ${first} does not come after ${previous.version}`);
+    if (!isLater)
+      this.#found.error(key, `version ${first} does not come after ${previous.version}`);
   }
 
   /** Above what segments cover, every number up to the highest must be there. */

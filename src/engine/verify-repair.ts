@@ -8,6 +8,7 @@ import { collectGarbage } from "./collection.ts";
 import { commitManifest } from "./manifest-store.ts";
 import type { ProblemList } from "./verify-report.ts";
 
+/** What was found, and with what to act on it. */
 export interface RepairOptions {
   readonly store: ObjectStore;
   readonly clock: Clock;
@@ -33,7 +34,11 @@ export async function repairStore(options: RepairOptions): Promise<void> {
     (parseSegmentKey(key) !== undefined || parseCheckpointKey(key) !== undefined);
   if (!found.problems.some((one) => one.severity === "info" && isGarbage(one))) return;
   if (found.problems.some(({ key, severity }) => severity === "error" && pins(key))) {
-    found.add("warning", "", "garbage was left: what damaged manifests or checkpoints need is unknown");
+    found.add(
+      "warning",
+      "",
+      "garbage was left: what damaged manifests or checkpoints need is unknown",
+    );
     return;
   }
   const incarnation = ulidFactory(clock, random)();

@@ -25,8 +25,9 @@ export class SegmentVerification {
     const damaged = new Set<string>();
     for (const manifest of manifests) {
       for (const segment of manifest.segments) {
-        await this.#found.attempt(segment.deletions === undefined ? segment.key : maskKey(segment), () =>
-          loadDeletions(this.#store, segment),
+        await this.#found.attempt(
+          segment.deletions === undefined ? segment.key : maskKey(segment),
+          () => loadDeletions(this.#store, segment),
         );
         if (this.#checked.has(segment.key)) continue;
         this.#checked.add(segment.key);
@@ -52,7 +53,8 @@ export class SegmentVerification {
         ["greatest version", meta.maxVersion, segment.maxVersion],
       ] as const;
       for (const [what, is, expected] of facts) {
-        if (is !== expected) this.#found.error(key, `${what} is ${is}, its manifest says ${expected}`);
+        if (is !== expected)
+          this.#found.error(key, `${what} is ${is}, its manifest says ${expected}`);
       }
       for await (const problem of reader.verify()) this.#found.error(key, problem);
     });

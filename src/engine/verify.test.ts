@@ -6,7 +6,10 @@ import { createCheckpoint, readCheckpoint } from "./checkpoint.ts";
 import { verifyStore, type VerifyReport } from "./verify.ts";
 
 /** Two segments, one with masks, and a tail. */
-async function filled(): Promise<{ readonly fleet: Fleet; readonly lane: { readonly id: string } }> {
+async function filled(): Promise<{
+  readonly fleet: Fleet;
+  readonly lane: { readonly id: string };
+}> {
   const fleet = new Fleet();
   const lane = await fleet.openLane();
   const { maintenance } = fleet.maintenance();
@@ -85,14 +88,14 @@ test("a missing manifest breaks the chain, and a damaged newest one says what to
   await damage(fleet, manifestKey(3));
   const report = await verify(fleet, true);
   expect(report.problems.map(({ problem }) => problem).join()).toContain("restore this object");
-  expect((await fleet.store.head(manifestKey(4)))).toBeUndefined();
+  expect(await fleet.store.head(manifestKey(4))).toBeUndefined();
 });
 
 test("[M1] two unmasked rows of one id are found", async () => {
   const { fleet } = await filled();
   const newest = await fleet.newest();
   const { encodeManifest } = await import("../format/manifest.ts");
-  const segments = newest.segments.map(({ deletions: _, ...segment }) => segment);
+  const segments = newest.segments.map((segment) => ({ ...segment, deletions: undefined }));
   const broken = { ...newest, segments };
   await fleet.store.put(manifestKey(newest.number), encodeManifest(broken));
   const report = await verify(fleet);

@@ -22,6 +22,7 @@ import { SegmentVerification } from "./verify-segments.ts";
 
 export type { VerifyProblem, VerifyReport } from "./verify-report.ts";
 
+/** What to verify, and whether to act on it. */
 export interface VerifyOptions {
   readonly store: ObjectStore;
   readonly clock: Clock;
@@ -83,7 +84,14 @@ class Verification {
     const damaged = await segments.verifyAll([...manifests, ...pinned], this.#step);
     await segments.verifyUnique(newest, damaged);
     const { store } = this;
-    await verifyLog({ store, found: this.#found, manifest: newest, listing, signal, step: this.#step });
+    await verifyLog({
+      store,
+      found: this.#found,
+      manifest: newest,
+      listing,
+      signal,
+      step: this.#step,
+    });
     this.#noteGarbage(listed, [...manifests, ...pinned]);
     if (this.#options.repair === true) {
       await repairStore({ ...this.#options, found: this.#found, newest, damaged });
@@ -142,7 +150,9 @@ class Verification {
       const object = await this.#store.get(key);
       if (object === undefined) continue;
       this.#step();
-      const manifest = await this.#found.attempt(key, async () => decodeManifest(object.bytes, key));
+      const manifest = await this.#found.attempt(key, async () =>
+        decodeManifest(object.bytes, key),
+      );
       if (manifest === undefined) {
         if (number === numbers.at(-1)) return this.#noteBrokenHead(key);
         continue;

@@ -112,19 +112,29 @@ function* stepWriter(state: State, writer: number, bounds: Bounds): Generator<St
   });
   switch (step % 4) {
     case 0: {
-      if (!bounds.opensFirst) return yield become([step + 1, clock, 0]);
+      if (!bounds.opensFirst) {
+        yield become([step + 1, clock, 0]);
+        return;
+      }
       const version = stampOf(writer, clock);
-      return yield become([step + 1, clock + 1, 0], append(slotOf(version, OPEN)));
+      yield become([step + 1, clock + 1, 0], append(slotOf(version, OPEN)));
+      return;
     }
     case 1: {
       const seen = Math.floor(state.maxVersion / WRITERS);
-      return yield become([step + 1, Math.max(clock, seen), 0]);
+      yield become([step + 1, Math.max(clock, seen), 0]);
+      return;
     }
     case 2:
-      return yield become([step + 1, clock + 1, stampOf(writer, clock)]);
+      yield become([step + 1, clock + 1, stampOf(writer, clock)]);
+      return;
     default:
-      if (isSealed(slots)) return yield become([step < 4 ? 4 : 8, clock, 0]);
-      return yield become([8, clock, 0], append(slotOf(stamped, KINDS[writer]!)));
+      if (isSealed(slots)) {
+        yield become([step < 4 ? 4 : 8, clock, 0]);
+        return;
+      }
+      yield become([8, clock, 0], append(slotOf(stamped, KINDS[writer]!)));
+      return;
   }
 }
 

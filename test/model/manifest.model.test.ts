@@ -56,7 +56,15 @@ const NUMBERS_MAX = DEEP ? 6 : 5;
 const UPLOADS_MAX = DEEP ? 3 : 2;
 const LIVES_MAX = 2;
 
-const IDLE: Actor = { step: "read", life: 0, number: 0, segment: 0, listed: 0, epoch: 0, base: undefined };
+const IDLE: Actor = {
+  step: "read",
+  life: 0,
+  number: 0,
+  segment: 0,
+  listed: 0,
+  epoch: 0,
+  base: undefined,
+};
 const START: State = {
   manifests: [{ epoch: 0, holder: -1, data: 0, segment: 0 }],
   segments: 0,
@@ -86,7 +94,7 @@ function replaced(actors: readonly Actor[], index: number, actor: Actor): Actor[
   return actors.map((other, i) => (i === index ? actor : other));
 }
 
-type Step = readonly [Actor, Partial<State>?];
+type Step = readonly [after: Actor, changes?: Partial<State> | undefined];
 
 function* act(state: State, actor: Actor, index: number, protocol: Protocol): Generator<Step> {
   const me = index * LIVES_MAX + actor.life;
@@ -106,29 +114,39 @@ function* act(state: State, actor: Actor, index: number, protocol: Protocol): Ge
     case "takeOver": {
       const base = actor.base!;
       const taken = { ...base, epoch: base.epoch + 1, holder: me };
-      return yield [again, created(state, actor.number + 1, taken)];
+      yield [again, created(state, actor.number + 1, taken)];
+      return;
     }
     case "upload": {
       const segment = 1 << state.uploads;
       const changes = { segments: state.segments | segment, uploads: state.uploads + 1 };
-      return yield [{ ...actor, step: "check", segment }, changes];
+      yield [{ ...actor, step: "check", segment }, changes];
+      return;
     }
     case "check": {
       const goesOn = isMine || protocol === "a commit goes on whatever manifest is the newest";
-      return yield [goesOn ? { ...actor, step: "create", number, base: newest } : again];
+      yield [goesOn ? { ...actor, step: "create", number, base: newest } : again];
+      return;
     }
     case "create":
-      return yield* create(state, actor, again);
+      yield* create(state, actor, again);
+      return;
     case "confirm": {
       const isHighest = number === actor.number;
       if (isHighest || protocol === "a commit is not confirmed by a LIST") {
-        return yield [again, { committed: state.committed | actor.segment }];
+        yield [again, { committed: state.committed | actor.segment }];
+        return;
       }
-      if (protocol !== "a maker that was superseded deletes its segment") return yield [again];
-      return yield [again, { segments: state.segments & ~actor.segment }];
+      if (protocol !== "a maker that was superseded deletes its segment") {
+        yield [again];
+        return;
+      }
+      yield [again, { segments: state.segments & ~actor.segment }];
+      return;
     }
     default:
-      return yield* collect(state, actor, { again, isMine, protocol });
+      yield* collect(state, actor, { again, isMine, protocol });
+      return;
   }
 }
 
@@ -139,7 +157,10 @@ function* create(state: State, actor: Actor, again: Actor): Generator<Step> {
   const number = baseNumber + 1;
   const made: Manifest = { epoch, holder, data: data | segment, segment };
   const changes = created(state, number, made);
-  yield [changes === undefined ? again : { ...actor, step: "confirm", number, base: undefined }, changes];
+  yield [
+    changes === undefined ? again : { ...actor, step: "confirm", number, base: undefined },
+    changes,
+  ];
 }
 
 /** Create if absent; `undefined` when it is not. */
@@ -165,20 +186,31 @@ function* collect(
     case "retire": {
       const oldest = newestNumber(state) - KEPT;
       const manifests = state.manifests.map((one, number) => (number <= oldest ? undefined : one));
-      return yield [{ ...actor, step: isReversed ? "verify" : "list" }, { manifests }];
+      yield [{ ...actor, step: isReversed ? "verify" : "list" }, { manifests }];
+      return;
     }
     case "list":
       if (isReversed) {
         const garbage = state.segments & ~actor.listed;
-        return yield [{ ...actor, step: "delete", listed: garbage }];
+        yield [{ ...actor, step: "delete", listed: garbage }];
+        return;
       }
-      return yield [{ ...actor, step: "verify", listed: state.segments }];
+      yield [{ ...actor, step: "verify", listed: state.segments }];
+      return;
     case "verify":
-      if (!isMine) return yield [again];
-      if (isReversed) return yield [{ ...actor, step: "list", listed: needed }];
-      return yield [{ ...actor, step: "delete", listed: actor.listed & ~needed }];
+      if (!isMine) {
+        yield [again];
+        return;
+      }
+      if (isReversed) {
+        yield [{ ...actor, step: "list", listed: needed }];
+        return;
+      }
+      yield [{ ...actor, step: "delete", listed: actor.listed & ~needed }];
+      return;
     default:
-      return yield [again, { segments: state.segments & ~actor.listed }];
+      yield [again, { segments: state.segments & ~actor.listed }];
+      return;
   }
 }
 
@@ -201,7 +233,9 @@ function explore(protocol: Protocol): { readonly states: number; readonly found?
         const { manifests, segments, actors, committed, uploads } = after;
         const key = JSON.stringify([
           manifests.map((one) => one && Object.values(one)),
-          actors.map((actor) => Object.values({ ...actor, base: actor.base && Object.values(actor.base) })),
+          actors.map((actor) =>
+            Object.values({ ...actor, base: actor.base && Object.values(actor.base) }),
+          ),
           [segments, committed, uploads],
         ]);
         if (seen.has(key)) continue;

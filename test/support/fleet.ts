@@ -164,7 +164,9 @@ export class TestLane {
 
   /** `false`: the slot is taken, by a seal. */
   async append(drafts: readonly Omit<Operation, "version">[]): Promise<boolean> {
-    const operations = drafts.map((draft) => ({ ...draft, version: this.stamp() }) as Operation);
+    const operations = drafts.map((draft): Operation =>
+      Object.assign({ version: this.stamp() }, draft),
+    );
     const isWritten = await this.#put("operations", this.lastVersion!, operations);
     if (isWritten) this.#fleet.acknowledged.push(...operations);
     return isWritten;
@@ -204,7 +206,11 @@ export function compaction(options: Partial<CompactionOptions>): CompactionOptio
   return { ...DEFAULT_COMPACTION, partitionCount: 1, ...options };
 }
 
-export function put(id: string, value: unknown, vector?: readonly number[]): Omit<Operation, "version"> {
+export function put(
+  id: string,
+  value: unknown,
+  vector?: readonly number[],
+): Omit<Operation, "version"> {
   return {
     kind: "put",
     id,

@@ -37,7 +37,8 @@ async function run(id: number, job: CompactionJob): Promise<void> {
     reply({ type: "done", id, result });
   } catch (error) {
     const code = isBrainyError(error) ? error.code : undefined;
-    reply({ type: "failed", id, code, message: error instanceof Error ? error.message : `${error}` });
+    const message = error instanceof Error ? error.message : String(error);
+    reply({ type: "failed", id, code, message });
   } finally {
     running.delete(id);
   }

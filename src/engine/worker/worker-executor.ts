@@ -18,6 +18,7 @@ const HEAP_MB = 4096;
 
 const ENTRY = new URL("./worker-entry.js", import.meta.url);
 
+/** What a worker is started with. */
 export interface WorkerExecutorOptions {
   /** From `ObjectStore.descriptor`: the worker opens the same store for itself. */
   readonly descriptor: StoreDescriptor;
