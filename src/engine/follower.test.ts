@@ -4,6 +4,7 @@ import { Machine } from "../../test/support/machine.ts";
 import { MemoryStore } from "../storage/adapters/memory.ts";
 import { slotKey } from "../format/keys.ts";
 import { LANE_IDLE_MS, SEAL_LIVES_MS } from "./lane-ledger.ts";
+import { listLog } from "./log-listing.ts";
 import { countRecords, findRecord, pageOfRecords } from "./records.ts";
 import { searchSnapshot } from "./search.ts";
 
@@ -368,6 +369,25 @@ test("[R7] a catch-up that never finds a consistent state gives up, and names ve
   const machine = new Machine(fleet);
   await expect(machine.follower.catchUp()).rejects.toThrow("run verify");
   expect(machine.store.requests.filter((request) => request.startsWith("list"))).toHaveLength(32);
+});
+
+test("[R7] an open record that arrives again after its lane was collected keeps nobody out", async () => {
+  const fleet = new Fleet();
+  const lane = await fleet.openLane();
+  const key = slotKey(lane.id, 0);
+  const opening = (await fleet.store.get(key))!.bytes;
+  await lane.append([put("a", 1)]);
+  const { maintenance } = fleet.maintenance();
+  fleet.clock.advance(LANE_IDLE_MS);
+  await maintenance.run({ force: "compact" });
+  await coverAndCollect(fleet);
+  const left = (await listLog(fleet.store)).lanes.get(lane.id);
+  expect(left?.map(({ number }) => number)).toEqual([2]);
+  expect((await fleet.newest()).lanes.some((entry) => entry.lane === lane.id)).toBe(false);
+  await fleet.store.put(key, opening);
+  const machine = new Machine(fleet);
+  await machine.follower.catchUp();
+  expect(await idsSeen(machine)).toEqual([...fleet.expected().keys()].toSorted());
 });
 
 test("[R7] an idle catch-up costs two lists, and a manifest check moves no bytes", async () => {

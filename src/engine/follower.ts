@@ -1,7 +1,9 @@
 import type { Clock } from "../base/clock.ts";
 import { BrainyError, isBrainyError } from "../base/errors.ts";
 import type { Checkpoint } from "../format/checkpoint.ts";
+import { slotKey } from "../format/keys.ts";
 import type { Manifest, SegmentEntry } from "../format/manifest.ts";
+import { decodeSlot } from "../format/slot.ts";
 import type { LaneId } from "../format/version.ts";
 import type { Operation } from "../format/operation.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
@@ -185,10 +187,24 @@ export class Follower {
     for (const [lane, slots] of log.lanes) {
       if (isRetired(lane)) continue;
       const from = (positions.get(lane) ?? -1) + 1;
-      const to = slots.at(-1)!.number + 1;
-      if (from < to && !(await this.#readLane(lane, from, to))) return false;
+      const waiting = slots.filter(({ number }) => number >= from);
+      const gap = waiting.findIndex(({ number }, i) => number !== from + i);
+      const count = gap < 0 ? waiting.length : gap;
+      if (count > 0 && !(await this.#readLane(lane, from, from + count))) return false;
+      if (gap >= 0 && !(await this.#isLeftBehind(lane, waiting[gap]!.number))) return false;
     }
     return true;
+  }
+
+  /**
+   * Whether a slot that follows a gap is of a lane that has ended long ago: its open record was
+   * sent twice, and the second arrived after the lane was collected up to its seal. Nothing at or
+   * below the floor can appear any more. Above it, what is missing has to be waited for.
+   */
+  async #isLeftBehind(lane: LaneId, number: number): Promise<boolean> {
+    const key = slotKey(lane, number);
+    const found = await this.#options.store.get(key);
+    return found !== undefined && decodeSlot(found.bytes, key).version <= this.#view.manifest.floor;
   }
 
   async #readLane(lane: LaneId, from: number, to: number): Promise<boolean> {
