@@ -14,7 +14,7 @@ const [OPEN, PUT, DELETE, SEAL] = [0, 1, 2, 3] as const;
 const WRITERS = 3;
 const LANES = 2 * WRITERS;
 const NEVER = -1;
-const FOR_EVER = 1 << 20;
+const FOR_EVER = 1 << 15;
 
 type Rule =
   | "when every listed lane is covered"
@@ -198,14 +198,24 @@ function violation(state: State, { rule }: Bounds): string | undefined {
   return visible(expected) === visible(seen) ? undefined : "deleted data is back";
 }
 
+/** All numbers of a state as characters: several times faster than JSON. */
+function keyOf(state: State): string {
+  const { floor, maxVersion, row, commits, seals, isReading } = state;
+  const numbers = [floor, maxVersion, row + 1, commits, seals, isReading ? 1 : 0];
+  for (const writer of state.writers) numbers.push(...writer);
+  for (const slots of state.lanes) numbers.push(slots.length, ...slots);
+  numbers.push(...state.cursors, ...state.listed);
+  return String.fromCharCode(...numbers);
+}
+
 function explore(bounds: Bounds): { readonly states: number; readonly found: string | undefined } {
-  const seen = new Set<string>([JSON.stringify(START)]);
+  const seen = new Set<string>([keyOf(START)]);
   let frontier: State[] = [START];
   while (frontier.length > 0) {
     const following: State[] = [];
     for (const state of frontier) {
       for (const after of next(state, bounds)) {
-        const key = JSON.stringify(Object.values(after));
+        const key = keyOf(after);
         if (seen.has(key)) continue;
         seen.add(key);
         const found = violation(after, bounds);
