@@ -1,7 +1,6 @@
 import { BrainyError, invalid } from "./base/errors.ts";
 import type { Executor } from "./engine/compaction.ts";
 import { Database, type DatabaseEvent } from "./engine/database.ts";
-import { inlineExecutor } from "./engine/executor-inline.ts";
 import { readRecords, type RecordReference, type StoredRecord } from "./engine/records.ts";
 import { Emitter } from "./emitter.ts";
 import { Monitor } from "./monitor.ts";
@@ -156,6 +155,8 @@ export class Session {
         await import("./engine/worker/worker-executor.ts");
       if (workerAvailable()) return workerExecutor({ descriptor: store.descriptor });
     }
+    // Fourteen modules serve compaction jobs alone: whoever only reads loads none of them.
+    const { inlineExecutor } = await import("./engine/executor-inline.ts");
     return inlineExecutor({ store, clock, random });
   }
 
