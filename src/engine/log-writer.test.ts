@@ -310,6 +310,19 @@ test("[W4] a clock that jumps stops the log, whatever is waiting; set right, it 
   await fleet.expectNothingLost();
 });
 
+test("[W4] a clock that jumps while a lane is opened stamps no operation", async () => {
+  const fleet = new Fleet();
+  const machine = new Machine(fleet);
+  machine.store.script = {
+    before: (request) => {
+      const isOpening = machine.store.requests.some((earlier) => earlier.startsWith("put"));
+      if (isOpening && request.startsWith("list _brainy/manifests/")) machine.clock.jump(60_000);
+    },
+  };
+  await expect(machine.add(put("a", 1))).rejects.toThrow("ahead of the store's");
+  expect(operationsOf(await slots(fleet))).toEqual([]);
+});
+
 test("[W4] a machine that was only suspended asks once and goes on", async () => {
   const fleet = new Fleet();
   const machine = new Machine(fleet);
