@@ -290,3 +290,22 @@ test("health and metrics tell what was done, and a closed Brainy refuses everyth
   });
   await expect(brain.search([1, 0])).rejects.toMatchObject({ code: "BRAINY_CLOSED" });
 });
+
+test("a database too damaged to open is verified all the same", async () => {
+  const store = new MemoryStore({});
+  const storage = { type: "store", store } as const;
+  {
+    await using brain = new Brainy({ storage });
+    await brain.add([1, 0], {}, { id: "a" });
+    await brain.compact();
+    expect(await brain.verify()).toMatchObject({ ok: true });
+  }
+  await store.put("_brainy/config.json", new TextEncoder().encode("{"));
+  await using brain = new Brainy({ storage });
+  await expect(brain.count()).rejects.toMatchObject({ code: "BRAINY_CORRUPT" });
+  const report = await brain.verify();
+  expect(report.ok).toBe(false);
+  expect(report.problems).toContainEqual(
+    expect.objectContaining({ key: "_brainy/config.json", severity: "error" }),
+  );
+});

@@ -16,7 +16,7 @@ import { presentRecord } from "./present.ts";
 import { prepareRecord, putDraft, recordOfAdd } from "./record-encoder.ts";
 import { patchDraft } from "./record-patch.ts";
 import { searchQuery } from "./search-query.ts";
-import { Session } from "./session.ts";
+import { Session, readOnlyError } from "./session.ts";
 import type {
   AddItem,
   AddManyOptions,
@@ -359,11 +359,12 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
       readonly onProgress?: ((objects: number) => void) | undefined;
     } = {},
   ): Promise<VerifyReport> {
-    if (options.repair === true) await this.#session.openToWrite();
-    await this.#session.open();
-    const { clock, random } = this.#session.options;
+    const { clock, random, readOnly } = this.#session.options;
+    if (options.repair === true && readOnly) throw readOnlyError();
+    // A damaged database does not open, and must be looked at all the same.
+    const { store } = await this.#session.openStore();
     const { verifyStore } = await import("./engine/verify.ts");
-    return verifyStore({ store: this.#session.store, clock, random, ...options });
+    return verifyStore({ store, clock, random, ...options });
   }
 
   /** Figures of this instance that are already in memory. */

@@ -24,7 +24,7 @@ export class Session {
   readonly #stopping = new AbortController();
   #opening: Promise<Database> | undefined;
   #database: Database | undefined;
-  #storage: OpenedStorage | undefined;
+  #storage: Promise<OpenedStorage> | undefined;
   #embedder: Embedder | undefined;
   #closing: Promise<void> | undefined;
 
@@ -39,17 +39,20 @@ export class Session {
     return this.#database;
   }
 
-  /** Only after `open`. */
-  get store(): ObjectStore {
-    return this.#storage!.store;
+  /** The store alone, without reading anything of it. */
+  openStore(): Promise<OpenedStorage> {
+    if (this.#closing !== undefined) return Promise.reject(closedError());
+    const { storage, clock } = this.options;
+    this.#storage ??= openStorage(storage, { clock }).catch((error: unknown) => {
+      this.#storage = undefined;
+      throw error;
+    });
+    return this.#storage;
   }
 
   /** The engine, opened on the first call. An opening that failed is tried again by the next. */
   open(): Promise<Database> {
-    if (this.#closing !== undefined) {
-      const error = new BrainyError("BRAINY_CLOSED", "this Brainy was closed; make a new one");
-      return Promise.reject(error);
-    }
+    if (this.#closing !== undefined) return Promise.reject(closedError());
     this.#opening ??= this.#open().catch((error: unknown) => {
       this.#opening = undefined;
       throw error;
@@ -59,9 +62,7 @@ export class Session {
 
   /** The same, for callers that write. */
   async openToWrite(): Promise<Database> {
-    if (this.options.readOnly) {
-      throw new BrainyError("BRAINY_UNSUPPORTED", "this Brainy was opened read-only");
-    }
+    if (this.options.readOnly) throw readOnlyError();
     return this.open();
   }
 
@@ -111,8 +112,7 @@ export class Session {
   async #open(): Promise<Database> {
     const { options } = this;
     const { clock, random, checkpoint } = options;
-    this.#storage ??= await openStorage(options.storage, { clock });
-    const { store } = this.#storage;
+    const { store } = await this.openStore();
     const database = await Database.open({
       store,
       clock,
@@ -143,7 +143,8 @@ export class Session {
     try {
       await database?.close();
     } finally {
-      if (this.#storage?.isOwned === true) await this.#storage.store[Symbol.asyncDispose]();
+      const storage = await this.#storage?.catch(() => undefined);
+      if (storage?.isOwned === true) await storage.store[Symbol.asyncDispose]();
     }
   }
 
@@ -185,4 +186,13 @@ export class Session {
     const { isVerbose, logger } = this.options;
     if (isVerbose) logger.info(`brainy: ${type} ${JSON.stringify(payload)}`);
   }
+}
+
+/** The error of a write to an instance that only reads. */
+export function readOnlyError(): BrainyError {
+  return new BrainyError("BRAINY_UNSUPPORTED", "this Brainy was opened read-only");
+}
+
+function closedError(): BrainyError {
+  return new BrainyError("BRAINY_CLOSED", "this Brainy was closed; make a new one");
 }

@@ -1,6 +1,25 @@
 import * as fs from "node:fs";
 import { promisify } from "node:util";
 
+/** What is read of a file's metadata. Stated here so that users need no types of Node's. */
+export interface FileStats {
+  readonly ino: bigint;
+  readonly size: bigint;
+  readonly mtimeNs: bigint;
+  readonly mtimeMs: bigint;
+  isFile(): boolean;
+  isDirectory(): boolean;
+  isSymbolicLink(): boolean;
+}
+
+/** One name in a folder. */
+export interface FolderEntry {
+  readonly name: string;
+  isFile(): boolean;
+  isDirectory(): boolean;
+  isSymbolicLink(): boolean;
+}
+
 /**
  * The calls of the operating system that `FileSystemStore` relies on, and nothing else of it:
  * what has to hold of a file system is what `docs/specs/file-system-store.md` says of these.
@@ -11,16 +30,16 @@ export interface FileCalls {
   read(file: number, target: Uint8Array, position: number): Promise<number>;
   write(file: number, source: Uint8Array, position: number): Promise<number>;
   fsync(file: number): Promise<void>;
-  stat(file: number): Promise<fs.BigIntStats>;
+  stat(file: number): Promise<FileStats>;
   setModified(file: number, seconds: number): Promise<void>;
   /** Of the name itself: never follows a symbolic link. */
-  lstat(path: string): Promise<fs.BigIntStats>;
+  lstat(path: string): Promise<FileStats>;
   link(existing: string, added: string): Promise<void>;
   rename(source: string, target: string): Promise<void>;
   unlink(path: string): Promise<void>;
   mkdir(path: string): Promise<void>;
   rmdir(path: string): Promise<void>;
-  readdir(path: string): Promise<fs.Dirent[]>;
+  readdir(path: string): Promise<FolderEntry[]>;
   /** Magic number of the file system's type, as in statfs(2). */
   fileSystemType(path: string): Promise<number>;
 }

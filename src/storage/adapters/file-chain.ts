@@ -1,7 +1,6 @@
 import { basename, dirname, join } from "node:path";
-import type { BigIntStats } from "node:fs";
 import type { Etag } from "../object-store.ts";
-import { OPEN_READ, type FileCalls } from "./file-calls.ts";
+import { OPEN_READ, type FileCalls, type FileStats } from "./file-calls.ts";
 import { conflict, systemCode, unknownOutcome, unsyncedError } from "./file-errors.ts";
 import { symbolicLink, type FileFolders } from "./file-folders.ts";
 import { readFilePart } from "./file-read.ts";
@@ -47,7 +46,7 @@ export function chainedName(folderName: string): string | undefined {
 }
 
 /** The first version is the plain file itself and keeps its etag. */
-export function etagOf(stats: BigIntStats, versionNumber = 1): Etag {
+export function etagOf(stats: FileStats, versionNumber = 1): Etag {
   const identity = `${stats.ino.toString(36)}-${stats.mtimeNs.toString(36)}-${stats.size}`;
   return (versionNumber === 1 ? identity : `${versionNumber}-${identity}`) as Etag;
 }
@@ -220,7 +219,7 @@ export class FileChain {
     }
   }
 
-  async #remove(path: string, stats: BigIntStats): Promise<void> {
+  async #remove(path: string, stats: FileStats): Promise<void> {
     await ifThere(stats.isDirectory() ? this.#calls.rmdir(path) : this.#calls.unlink(path));
   }
 
@@ -231,10 +230,10 @@ export class FileChain {
 
 interface CreatedVersion {
   readonly number: number;
-  readonly own: BigIntStats;
-  readonly base: FileVersion & { readonly stats: BigIntStats };
+  readonly own: FileStats;
+  readonly base: FileVersion & { readonly stats: FileStats };
 }
 
-function isSame(a: BigIntStats, b: BigIntStats): boolean {
+function isSame(a: FileStats, b: FileStats): boolean {
   return a.ino === b.ino && a.mtimeNs === b.mtimeNs;
 }

@@ -1,9 +1,8 @@
 import { join } from "node:path";
-import type { BigIntStats, Dirent } from "node:fs";
 import { BrainyError } from "../../base/errors.ts";
 import { isKey } from "../keys.ts";
 import type { ListOptions, ObjectInfo } from "../object-store.ts";
-import type { FileCalls } from "./file-calls.ts";
+import type { FileCalls, FileStats, FolderEntry } from "./file-calls.ts";
 import { chainedName, etagOf, type FileChain } from "./file-chain.ts";
 import { objectPath, symbolicLink, type FileFolders } from "./file-folders.ts";
 import { ifThere } from "./file-temporaries.ts";
@@ -70,7 +69,7 @@ export class FileList {
   }
 
   #sort(
-    found: readonly Dirent[],
+    found: readonly FolderEntry[],
     folderKey: string,
   ): { objects: { name: string; isChained: boolean }[]; folders: string[] } {
     const chained = new Set<string>();
@@ -133,7 +132,7 @@ export class FileList {
 /** The file that holds an object's value, without opening it. */
 export interface CurrentFile {
   readonly path: string;
-  readonly stats: BigIntStats;
+  readonly stats: FileStats;
   /** 1 for a plain file. */
   readonly number: number;
 }

@@ -1,6 +1,5 @@
-import type { BigIntStats } from "node:fs";
 import { BrainyError } from "../../base/errors.ts";
-import { OPEN_READ, type FileCalls } from "./file-calls.ts";
+import { OPEN_READ, type FileCalls, type FileStats } from "./file-calls.ts";
 import type { FileChain } from "./file-chain.ts";
 import { ifThere } from "./file-temporaries.ts";
 
@@ -13,7 +12,7 @@ const ATTEMPTS_MAX = 100;
 /** An open file that holds an object's value; its identity is taken from the file itself. */
 export interface OpenFile {
   readonly file: number;
-  readonly stats: BigIntStats;
+  readonly stats: FileStats;
   /** 1 for a plain file. */
   readonly number: number;
 }

@@ -1,7 +1,6 @@
 import { join } from "node:path";
-import type { BigIntStats } from "node:fs";
 import { randomHex, type Random } from "../../base/random.ts";
-import { OPEN_CREATE, type FileCalls } from "./file-calls.ts";
+import { OPEN_CREATE, type FileCalls, type FileStats } from "./file-calls.ts";
 import { systemCode, unsyncedError } from "./file-errors.ts";
 
 /** What a dead process left behind is removed once it is this old by the file system's clock. */
@@ -13,7 +12,7 @@ const WRITE_BYTES_MAX = 2 ** 30;
 /** A complete, durable file that has no name of its own yet. */
 export interface TemporaryFile {
   readonly path: string;
-  readonly stats: BigIntStats;
+  readonly stats: FileStats;
 }
 
 /** Options of `FileTemporaries.write`. */
@@ -42,7 +41,7 @@ export class FileTemporaries {
   ): Promise<TemporaryFile> {
     const path = this.newPath();
     const file = await this.#calls.open(path, OPEN_CREATE);
-    let stats: BigIntStats;
+    let stats: FileStats;
     try {
       try {
         if (source instanceof Uint8Array) await this.#writeAt(file, source, 0);
@@ -106,7 +105,7 @@ export class FileTemporaries {
   }
 
   /** The times no longer change, so the look and the fsync may run at once; both are waited for. */
-  async #settle(file: number, durable: boolean): Promise<BigIntStats> {
+  async #settle(file: number, durable: boolean): Promise<FileStats> {
     const [looked, synced] = await Promise.allSettled([
       this.#calls.stat(file),
       durable ? this.#calls.fsync(file) : undefined,

@@ -1,9 +1,8 @@
 import { dirname, join } from "node:path";
-import type { BigIntStats } from "node:fs";
 import { BrainyError, invalid } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
 import type { PutCondition, PutResult } from "../object-store.ts";
-import type { FileCalls } from "./file-calls.ts";
+import type { FileCalls, FileStats } from "./file-calls.ts";
 import { chainFolder, etagOf, FileChain, type FileVersion } from "./file-chain.ts";
 import { conflict, systemCode, unknownOutcome, unsyncedError } from "./file-errors.ts";
 import { FileFolders, objectPath, symbolicLink } from "./file-folders.ts";
@@ -23,7 +22,7 @@ type Source = Uint8Array | AsyncIterable<Uint8Array>;
 
 /** What is at a name before it is written to. */
 interface Found {
-  readonly plain: BigIntStats | undefined;
+  readonly plain: FileStats | undefined;
   readonly newest: FileVersion | undefined;
 }
 
@@ -188,6 +187,6 @@ function isThere({ plain, newest }: Found): boolean {
   return newest === undefined ? plain !== undefined : !newest.isDeleted;
 }
 
-function resultOf(stats: BigIntStats, number: number): PutResult {
+function resultOf(stats: FileStats, number: number): PutResult {
   return { etag: etagOf(stats, number), storeMs: Number(stats.mtimeNs / 1_000_000n) };
 }
