@@ -1,7 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import { BrainyError, isBrainyError } from "../base/errors.ts";
 import { ulidFactory } from "../base/ids.ts";
-import type { Random } from "../base/random.ts";
+import { randomHex, type Random } from "../base/random.ts";
 import type { ConfigDocument } from "../format/config.ts";
 import type { Checkpoint } from "../format/checkpoint.ts";
 import type { Manifest } from "../format/manifest.ts";
@@ -16,7 +16,7 @@ import { HybridClock } from "./hybrid-clock.ts";
 import { LazyExecutor } from "./lazy-executor.ts";
 import { LogWriter, type DraftBatch } from "./log-writer.ts";
 import { Maintenance, type MaintenanceEvent } from "./maintenance.ts";
-import { readNewestManifest } from "./manifest-store.ts";
+import { commitManifest, readNewestManifest } from "./manifest-store.ts";
 import {
   checkSettings,
   createSettings,
@@ -24,7 +24,7 @@ import {
   readSettings,
   type WantedSettings,
 } from "./settings.ts";
-import { View } from "./view.ts";
+import { View, emptyManifest } from "./view.ts";
 
 /** Slots that exist before every writer tries maintenance, `close()` included. */
 const SLOTS_CROWDED = 1_000;
@@ -184,6 +184,12 @@ export class Database implements AsyncDisposable {
     if (this.#follower!.view.manifest.number === 0) await this.compact({ force: "flush" });
     const { store, clock, random } = this.#options;
     const { databaseId } = this.#config!.settings;
+    if (this.#follower!.view.manifest.number === 0) {
+      // There was nothing to flush. Whoever else makes a first manifest makes as good a one.
+      const nonce = randomHex(random, 16);
+      const manifest = { ...emptyManifest(databaseId), number: 1, nonce };
+      await commitManifest({ store, clock, random, manifest });
+    }
     return createCheckpoint({ store, clock, random, databaseId, name, expiresInMs });
   }
 
