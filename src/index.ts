@@ -12,9 +12,17 @@ export function createAutoBrainy(options?: BrainyOptions): Brainy {
 export { BrainyError, ERROR_CODES, isBrainyError } from "./base/errors.ts";
 export type { ErrorAction, ErrorCode } from "./base/errors.ts";
 export type { Filter } from "./engine/filter-types.ts";
-export type { VerifyReport } from "./engine/verify.ts";
+export type { VerifyProblem, VerifyReport } from "./engine/verify.ts";
 export type { Metric } from "./kernel/metric.ts";
 export type { HealthStatus, Metrics } from "./monitor.ts";
-export { lexicalEmbedder } from "./text/index.ts";
-export type { Embedder } from "./text/index.ts";
+export { cutPassages, functionEmbedder, kindOfFile, lexicalEmbedder } from "./text/index.ts";
+export type {
+  EmbedFunction,
+  EmbedOptions,
+  Embedder,
+  FunctionEmbedderOptions,
+  Passage,
+  PassageKind,
+  PassageOptions,
+} from "./text/index.ts";
 export type * from "./types.ts";
