@@ -6,6 +6,12 @@ import { RowSet } from "./row-set.ts";
 import { storeRange } from "./store-range.ts";
 import type { ProblemList } from "./verify-report.ts";
 
+/** A manifest, and the object that holds it: its own or a checkpoint. */
+export interface NamedManifest {
+  readonly key: string;
+  readonly manifest: Manifest;
+}
+
 /** Segments of one manifest: their bytes, their masks, and that no id has two unmasked rows. */
 export class SegmentVerification {
   readonly #store: ObjectStore;
@@ -20,20 +26,27 @@ export class SegmentVerification {
     this.#databaseId = databaseId;
   }
 
-  /** Returns keys whose segments cannot be trusted. */
-  async verifyAll(manifests: readonly Manifest[], step: () => void): Promise<ReadonlySet<string>> {
+  /**
+   * Returns keys of segments that cannot be trusted. What a manifest names that was itself
+   * collected meanwhile may be gone, and is no finding.
+   */
+  async verifyAll(named: readonly NamedManifest[], step: () => void): Promise<ReadonlySet<string>> {
     const damaged = new Set<string>();
-    for (const manifest of manifests) {
+    for (const { key, manifest } of named) {
+      const before = this.#found.problems.length;
+      const suspects: string[] = [];
       for (const segment of manifest.segments) {
-        await this.#found.attempt(
-          segment.deletions === undefined ? segment.key : maskKey(segment),
-          () => loadDeletions(this.#store, segment),
-        );
+        await this.#found.attempt(maskKey(segment), () => loadDeletions(this.#store, segment));
         if (this.#checked.has(segment.key)) continue;
         this.#checked.add(segment.key);
-        if (!(await this.#verifySegment(segment))) damaged.add(segment.key);
+        if (!(await this.#verifySegment(segment))) suspects.push(segment.key);
         step();
       }
+      if (this.#found.problems.length === before) continue;
+      if ((await this.#store.head(key)) === undefined) {
+        this.#found.problems.length = before;
+        for (const suspect of suspects) this.#checked.delete(suspect);
+      } else for (const suspect of suspects) damaged.add(suspect);
     }
     return damaged;
   }

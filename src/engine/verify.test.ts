@@ -3,6 +3,7 @@ import { CONFIG_KEY, manifestKey, segmentKey, slotKey } from "../format/keys.ts"
 import type { SegmentId } from "../format/manifest.ts";
 import { Fleet, patch, put, remove } from "../../test/support/fleet.ts";
 import { createCheckpoint, readCheckpoint } from "./checkpoint.ts";
+import { readManifest } from "./manifest-store.ts";
 import { verifyStore, type VerifyReport } from "./verify.ts";
 
 /** Two segments, one with masks, and a tail. */
@@ -132,4 +133,31 @@ test("a store of another database under one manifest is named", async () => {
   const other = new TextEncoder().encode("{}");
   await fleet.store.put(CONFIG_KEY, other);
   expect(errors(await verify(fleet))).toEqual([CONFIG_KEY]);
+});
+
+test("what collection removes while verify runs is no finding", async () => {
+  const { fleet } = await filled();
+  const { store } = fleet;
+  const named = async (number: number): Promise<string[]> =>
+    ((await readManifest(store, number))?.segments ?? []).map(({ key }) => key);
+  const { maintenance } = fleet.maintenance();
+  await maintenance.run({ force: "compact", takeOver: true });
+  const newest = await fleet.newest();
+  const kept = new Set(await named(newest.number));
+  const gone = (await named(2)).filter((key) => !kept.has(key));
+  expect(gone).toHaveLength(1);
+  const original = store.get.bind(store);
+  const old = Array.from({ length: newest.number - 1 }, (_, i) => manifestKey(i + 1));
+  store.get = async (key, options) => {
+    // All manifests are read by now; these were collected while that went on.
+    if (key.endsWith(".seg")) await store.deleteMany([...gone, ...old]);
+    return original(key, options);
+  };
+  const report = await verify(fleet);
+  expect(await store.head(gone[0]!)).toBeUndefined();
+  expect(report).toMatchObject({ ok: true, problems: [] });
+  // Named by the newest one it would be an error.
+  store.get = original;
+  await store.deleteMany([...kept]);
+  expect(errors(await verify(fleet))).toContain([...kept][0]);
 });

@@ -4,6 +4,7 @@ import { decodeCheckpoint, type Checkpoint } from "../format/checkpoint.ts";
 import { decodeConfig } from "../format/config.ts";
 import {
   CONFIG_KEY,
+  checkpointKey,
   manifestKey,
   parseCheckpointKey,
   parseManifestKey,
@@ -81,7 +82,11 @@ class Verification {
     }
     const segments = new SegmentVerification(this.#store, this.#found, newest.databaseId);
     const pinned = checkpoints.map(({ manifest }) => manifest);
-    const damaged = await segments.verifyAll([...manifests, ...pinned], this.#step);
+    const named = [
+      ...manifests.map((manifest) => ({ key: manifestKey(manifest.number), manifest })),
+      ...checkpoints.map(({ name, manifest }) => ({ key: checkpointKey(name), manifest })),
+    ];
+    const damaged = await segments.verifyAll(named, this.#step);
     await segments.verifyUnique(newest, damaged);
     const { store } = this;
     await verifyLog({
