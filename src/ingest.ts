@@ -53,16 +53,10 @@ export class Ingest {
   }
 
   async run(items: Iterable<AddItem> | AsyncIterable<AddItem>): Promise<AddManyResult> {
-    const { clock } = this.#options;
     const { signal } = this.#many;
-    let index = 0;
     try {
-      for await (const item of this.#deadlined(items)) {
-        if (signal?.aborted === true || this.#error !== undefined) break;
-        if (item !== DEADLINE) this.#take(item, index++);
-        if (item === DEADLINE || this.#isFull()) await this.#cut();
-        if (index % ITEMS_PER_BREATH === 0) await clock.breathe();
-      }
+      if (isIterable(items)) await this.#takeAll(items);
+      else await this.#takeAsTheyCome(items);
       if (signal?.aborted !== true) await this.#cut();
     } finally {
       await Promise.allSettled(this.#inFlight);
@@ -72,17 +66,35 @@ export class Ingest {
     return { added: this.#added, failed: this.#failed.toSorted((a, b) => a.index - b.index) };
   }
 
+  get #isStopped(): boolean {
+    return this.#many.signal?.aborted === true || this.#error !== undefined;
+  }
+
+  /** Nobody waits for items that are there: no promise for each of them, and no deadline. */
+  async #takeAll(items: Iterable<AddItem>): Promise<void> {
+    const { clock } = this.#options;
+    let index = 0;
+    for (const item of items) {
+      if (this.#isStopped) break;
+      this.#take(item, index++);
+      if (this.#isFull()) await this.#cut();
+      if (index % ITEMS_PER_BREATH === 0) await clock.breathe();
+    }
+  }
+
+  async #takeAsTheyCome(items: AsyncIterable<AddItem>): Promise<void> {
+    const { clock } = this.#options;
+    let index = 0;
+    for await (const item of this.#deadlined(items)) {
+      if (this.#isStopped) break;
+      if (item !== DEADLINE) this.#take(item, index++);
+      if (item === DEADLINE || this.#isFull()) await this.#cut();
+      if (index % ITEMS_PER_BREATH === 0) await clock.breathe();
+    }
+  }
+
   /** The items, and a mark whenever what is pending has waited for as long as it may. */
-  async *#deadlined(
-    items: Iterable<AddItem> | AsyncIterable<AddItem>,
-  ): AsyncGenerator<AddItem | typeof DEADLINE> {
-    if (typeof items !== "object" || items === null) {
-      throw invalid("addMany takes an array or another iterable");
-    }
-    if (Symbol.iterator in items) {
-      yield* items;
-      return;
-    }
+  async *#deadlined(items: AsyncIterable<AddItem>): AsyncGenerator<AddItem | typeof DEADLINE> {
     const { clock, flushIntervalMs } = this.#options;
     const iterator = items[Symbol.asyncIterator]();
     try {
@@ -204,6 +216,13 @@ export class Ingest {
 }
 
 const DEADLINE = Symbol("deadline");
+
+function isIterable(
+  items: Iterable<AddItem> | AsyncIterable<AddItem>,
+): items is Iterable<AddItem> {
+  if (typeof items === "object" && items !== null) return Symbol.iterator in items;
+  throw invalid("addMany takes an array or another iterable");
+}
 
 function idOf(item: AddItem): string | undefined {
   const { id } = (typeof item === "object" && item !== null ? item : {}) as { id?: unknown };
