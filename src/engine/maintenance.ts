@@ -280,7 +280,10 @@ export class Maintenance {
     requests: readonly SealRequest[],
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const { store, clock, random, incarnation, host } = this.#options;
+    const { store, clock, random, host } = this.#options;
+    // Not this run's own name, though one of the lanes may be its own: a seal by a lane's writer
+    // says that the writer has stopped and may go at once, and of that nothing is known here.
+    const incarnation = this.#newUlid();
     const sealed = await sealLanes({ store, clock, random, incarnation, input, requests, signal });
     for (const request of sealed) host.log({ type: "sealed", ...request });
   }
