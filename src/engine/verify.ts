@@ -64,7 +64,8 @@ class Verification {
 
   readonly #step = (): void => {
     this.#options.signal?.throwIfAborted();
-    this.#options.onProgress?.(++this.#objects);
+    this.#objects++;
+    this.#options.onProgress?.(this.#objects);
   };
 
   async run(): Promise<void> {
