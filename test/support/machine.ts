@@ -55,6 +55,8 @@ export class Machine {
       slotBytesMax: 2 ** 20,
       host: {
         catchUp: () => this.follower.catchUp(),
+        maxVersion: () => this.follower.view.manifest.maxVersion,
+        maxVersion: () => this.follower.view.manifest.maxVersion,
         newestManifest: () => readNewestManifest(store),
         committed: (lane, number, operations) => {
           this.follower.apply(operations);
