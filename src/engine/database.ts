@@ -32,8 +32,8 @@ const SLOTS_CROWDED = 1_000;
 const SLOTS_MAX = 10_000;
 /** How often a read begins again because a segment was collected under it. */
 const READ_ATTEMPTS_MAX = 4;
-/** Operations made visible between two breaths: about 1 ms. */
-const OPERATIONS_PER_BREATH = 200;
+/** Operations made visible between two breaths: about half a millisecond. */
+const OPERATIONS_PER_BREATH = 100;
 
 /** Everything the engine touches; nothing has a default here. */
 export interface DatabaseOptions {
@@ -410,6 +410,7 @@ export class Database implements AsyncDisposable {
       slotBytesMax: limits.slotBytesMax,
       host: {
         catchUp: () => this.#follower!.catchUp(),
+        maxVersion: () => this.#follower!.view.manifest.maxVersion,
         newestManifest: () => readNewestManifest(store),
         committed: (lane, number, operations) => this.#committed(lane, number, operations),
       },

@@ -352,6 +352,23 @@ test("[W5] open record, then log, then manifest, and only then is anything stamp
   expect((await fleet.visible()).get("x")?.metadata).toBe('{"value":"slow"}');
 });
 
+test("[W5] an open record below what segments hold is left alone and another lane is opened", async () => {
+  const fleet = new Fleet();
+  const behind = new Machine(fleet, { skewMs: -4_000 });
+  await behind.add(put("b", 1));
+  fleet.clock.advance(LANE_IDLE_MS);
+  // Seals the idle lane, and covers what a clock that is ahead has stamped.
+  const ahead = new Machine(fleet, { skewMs: 4_000 });
+  await ahead.add(put("a", 1));
+  await fleet.maintenance().maintenance.run({ force: "flush", takeOver: true });
+  await behind.add(put("b", 2));
+  const { maxVersion } = behind.follower.view.manifest;
+  const own = (await slots(fleet)).filter(({ lane }) => lane === behind.writer.lane);
+  expect(own.map(({ kind }) => kind)).toEqual(["open", "operations"]);
+  expect(own[0]!.version > maxVersion).toBe(true);
+  await fleet.expectNothingLost();
+});
+
 test("[W6] a batch is one slot, and what is added in one turn shares slots up to their bound", async () => {
   const fleet = new Fleet();
   const machine = new Machine(fleet, { slotMax: 4 });

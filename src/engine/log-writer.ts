@@ -40,6 +40,8 @@ export interface LogWriterOptions {
 export interface LogHost {
   /** Reads the log and the newest manifest, so that the clock is above all they hold. */
   catchUp(): Promise<void>;
+  /** The greatest version that the segments of the manifest in use hold. */
+  maxVersion(): Version;
   /** By a full LIST, after the call. */
   newestManifest(): Promise<Manifest | undefined>;
   /**
@@ -75,6 +77,8 @@ interface OpenLane {
   direct: { readonly storeMs: number } | undefined;
 }
 
+/** Open records that came too low before a writer gives up: one, unless manifests pour in. */
+const OPEN_ATTEMPTS_MAX = 8;
 /** Seals live 24 h; two answers closer than half of that cannot have a collected seal between. */
 const DIRECT_ANSWERS_APART_MS_MAX = 12 * 3_600_000;
 
@@ -222,23 +226,33 @@ export class LogWriter {
    */
   async #openLane(): Promise<OpenLane> {
     const { hybridClock, newUlid, host } = this.#options;
-    const id = newUlid() as LaneId;
-    const openVersion = hybridClock.next(id);
-    const lane: OpenLane = {
-      id,
-      openVersion,
-      next: 1,
-      lastVersion: openVersion,
-      direct: undefined,
-    };
-    const bytes = this.#encode("open", { ...lane, next: 0 }, openVersion, []);
-    const outcome = await this.#create(slotKey(id, 0), bytes);
-    assert(outcome.kind === "won", `lane ${id} exists already`);
-    await host.catchUp();
-    // Requests take time, in which a clock may jump; from here to the stamps nothing waits.
-    if (hybridClock.isSkewed()) throw hybridClock.skewError();
-    if (outcome.direct) lane.direct = { storeMs: outcome.storeMs };
-    return lane;
+    for (let attempt = 0; attempt < OPEN_ATTEMPTS_MAX; attempt++) {
+      const id = newUlid() as LaneId;
+      const openVersion = hybridClock.next(id);
+      const lane: OpenLane = {
+        id,
+        openVersion,
+        next: 1,
+        lastVersion: openVersion,
+        direct: undefined,
+      };
+      const bytes = this.#encode("open", { ...lane, next: 0 }, openVersion, []);
+      const outcome = await this.#create(slotKey(id, 0), bytes);
+      assert(outcome.kind === "won", `lane ${id} exists already`);
+      await host.catchUp();
+      // Requests take time, in which a clock may jump; from here to the stamps nothing waits.
+      if (hybridClock.isSkewed()) throw hybridClock.skewError();
+      // The floor may pass everything up to here before a manifest lists the lane, and "the floor
+      // is at or above its open record" has to mean that the lane was retired. The clock has now
+      // seen that version, so the next open record is above it.
+      if (host.maxVersion() >= openVersion) continue;
+      if (outcome.direct) lane.direct = { storeMs: outcome.storeMs };
+      return lane;
+    }
+    throw new BrainyError(
+      "BRAINY_UNAVAILABLE",
+      `no lane could be opened: others committed first ${OPEN_ATTEMPTS_MAX} times`,
+    );
   }
 
   #encode(
