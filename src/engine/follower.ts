@@ -20,7 +20,7 @@ import { View, tailOperationsOf } from "./view.ts";
 /** How often a catch-up begins again because what it listed was collected meanwhile. */
 const ATTEMPTS_MAX = 16;
 /** Tail records carried into a new view between two breaths. */
-const RECORDS_PER_BREATH = 500;
+const RECORDS_PER_BREATH = 100;
 
 /** What a follower reads from, and whom it tells. */
 export interface FollowerOptions {

@@ -10,9 +10,26 @@ export interface IdHash {
 const whole = new BigUint64Array(1);
 const halves = new Uint32Array(whole.buffer);
 
+/** Every id of a record fits, whose UTF-8 is at most 1 KiB. */
+const scratch = new Uint8Array(1024);
+
 /** What the id index and the id filter of every segment are built from. */
 export function hashId(id: string): IdHash {
-  return hashIdBytes(encodeText(id));
+  return hashIdBytes(asciiBytes(id) ?? encodeText(id));
+}
+
+/**
+ * The bytes of a text of one byte a character, valid until the next call. An array of its own for
+ * each id would cost several times what the hash does: every operation is hashed when it comes.
+ */
+function asciiBytes(text: string): Uint8Array | undefined {
+  if (text.length > scratch.length) return undefined;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code > 0x7f) return undefined;
+    scratch[i] = code;
+  }
+  return scratch.subarray(0, text.length);
 }
 
 /** The same from the id's bytes. */
