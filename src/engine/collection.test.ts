@@ -203,6 +203,38 @@ test("[C5] a seal outlives its lane by a day, unless the lane's own writer made 
   await fleet.expectNothingLost();
 });
 
+test("[C5] an open record that arrives again after its lane was collected goes the same way", async () => {
+  const fleet = new Fleet();
+  const [stalled, busy] = [await fleet.openLane(), await fleet.openLane()];
+  const opening = (await fleet.store.get(slotKey(stalled.id, 0)))!.bytes;
+  await stalled.append([put("a", 1)]);
+  const { maintenance } = fleet.maintenance();
+  const write = async (i: number): Promise<void> => {
+    await busy.append([put(`r${i}`, i), remove(`r${i - 1}`)]);
+    await maintenance.run({ force: "compact" });
+  };
+  await write(1);
+  fleet.clock.advance(LANE_IDLE_MS);
+  await busy.append([put("b", 1)]);
+  await outlive(fleet, write);
+  const left = (): Promise<string[]> => keys(fleet, `_brainy/wal/${stalled.id}`);
+  expect(await left()).toEqual([slotKey(stalled.id, 2)]);
+  await fleet.store.put(slotKey(stalled.id, 0), opening);
+  await write(92);
+  const { floor } = await fleet.newest();
+  fleet.clock.advance(LANE_IDLE_MS);
+  await busy.append([put("c", 1)]);
+  await maintenance.run();
+  await outlive(fleet, write);
+  expect((await fleet.newest()).floor > floor).toBe(true);
+  fleet.clock.advance(SEAL_LIVES_MS);
+  await outlive(fleet, write);
+  expect(await left()).toEqual([]);
+  await write(93);
+  expect((await fleet.newest()).lanes.some(({ lane }) => lane === stalled.id)).toBe(false);
+  await fleet.expectNothingLost();
+});
+
 test("[J6] what a suspended writer adds to a retired lane is junk: never read, collected", async () => {
   const fleet = new Fleet();
   const [zombie, busy] = [await fleet.openLane(), await fleet.openLane()];

@@ -187,14 +187,17 @@ export function collectableSlots(needs: SlotNeeds): {
   let isWaiting = false;
   for (const [lane, slots] of listing.lanes) {
     const seal = known.get(lane)?.seal;
+    const isAfterSeal = ({ number }: ListedSlot): boolean =>
+      seal !== undefined && number > seal.slot;
     const covered = coveredEverywhere(lane, manifests);
     for (const slot of slots) {
       if (!known.has(lane)) {
         if (!isJunk(slots)) continue;
-      } else if (slot.number > covered) continue;
+      } else if (slot.number > covered && !isAfterSeal(slot)) continue;
       if (isPinned(lane, slot, checkpoints)) continue;
       const isOld = listing.storeMs - slot.modifiedMs >= SEAL_LIVES_MS;
-      const mustAge = !known.has(lane) || (slot.number === seal?.slot && seal.seenMs !== 0);
+      const isSeal = slot.number === seal?.slot && seal.seenMs !== 0;
+      const mustAge = !known.has(lane) || isSeal || isAfterSeal(slot);
       if (isOld || !mustAge) keys.push(slotKey(lane, slot.number));
       else isWaiting = true;
     }

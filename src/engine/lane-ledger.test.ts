@@ -135,3 +135,10 @@ test("lanes whose head has stood still for 15 minutes are to be sealed at the ne
   expect(sealRequests(input({ lanes }, { [A]: [3, 4] }, still))).toEqual([{ lane: A, slot: 5 }]);
   expect(sealRequests(input({}, { [B]: [0] }, still))).toEqual([{ lane: B, slot: 1 }]);
 });
+
+test("a lane with a gap is sealed in the gap, not behind it", () => {
+  const still = NOW - LANE_IDLE_MS;
+  expect(sealRequests(input({}, { [B]: [0, 3] }, still))).toEqual([{ lane: B, slot: 1 }]);
+  const lanes = [entry(B, 0, 40, { head: 0, headSeenMs: still })];
+  expect(sealRequests(input({ lanes }, { [B]: [0, 3] }))).toEqual([{ lane: B, slot: 1 }]);
+});

@@ -61,7 +61,7 @@ function cover(
 }
 
 function withHead(entry: LaneEntry, listing: LogListing): LaneEntry {
-  const listed = listing.lanes.get(entry.lane)?.at(-1);
+  const listed = unbrokenRun(listing.lanes.get(entry.lane) ?? [], entry.cursor + 1).at(-1);
   const head = Math.max(entry.head, entry.cursor, listed?.number ?? -1);
   if (head === entry.head) return entry;
   return { ...entry, head, headSeenMs: listed?.modifiedMs ?? listing.storeMs };
@@ -119,15 +119,24 @@ export function uncoveredTails({ manifest, listing }: LedgerInput): LaneTail[] {
     const entry = known.get(lane);
     if (entry === undefined ? isJunk(slots) : isFinished(entry)) continue;
     const from = (entry?.cursor ?? -1) + 1;
-    const slotBytes: number[] = [];
-    for (const { number, bytes } of slots) {
-      if (number < from) continue;
-      if (number !== from + slotBytes.length) break;
-      slotBytes.push(bytes);
-    }
+    const slotBytes = unbrokenRun(slots, from).map(({ bytes }) => bytes);
     if (slotBytes.length > 0) tails.push({ lane, from, to: from + slotBytes.length, slotBytes });
   }
   return tails.toSorted((a, b) => (a.lane < b.lane ? -1 : 1));
+}
+
+/**
+ * Slots `from`, `from + 1`, … as far as they are there. What follows a gap was left behind by a
+ * lane that ended long ago, whose open record was sent twice and arrived again.
+ */
+function unbrokenRun(slots: readonly ListedSlot[], from: number): ListedSlot[] {
+  const run: ListedSlot[] = [];
+  for (const slot of slots) {
+    if (slot.number < from) continue;
+    if (slot.number !== from + run.length) break;
+    run.push(slot);
+  }
+  return run;
 }
 
 /** A lane to be sealed at `slot`, the one after its head. */
@@ -147,8 +156,8 @@ export function sealRequests({ manifest, listing }: LedgerInput): SealRequest[] 
     requests.push({ lane, slot: head + 1 });
   }
   for (const [lane, slots] of listing.lanes) {
-    const head = slots.at(-1);
-    if (known.has(lane) || isJunk(slots) || head === undefined) continue;
+    const head = unbrokenRun(slots, 0).at(-1);
+    if (known.has(lane) || head === undefined) continue;
     if (listing.storeMs - head.modifiedMs < LANE_IDLE_MS) continue;
     requests.push({ lane, slot: head.number + 1 });
   }
