@@ -25,13 +25,7 @@ const DELETE_KEYS_MAX = 1000;
  * although a store may split it.
  */
 export function metered(inner: ObjectStore): { store: ObjectStore; counters: RequestCounters } {
-  const counters: RequestCounters = {
-    get: newCounter(),
-    head: newCounter(),
-    put: newCounter(),
-    list: newCounter(),
-    delete: newCounter(),
-  };
+  const counters = newRequestCounters();
   const count = async <T>(kind: RequestKind, call: () => Promise<T>, requests = 1): Promise<T> => {
     counters[kind].requests += requests;
     try {
@@ -94,6 +88,8 @@ export function metered(inner: ObjectStore): { store: ObjectStore; counters: Req
   return { store, counters };
 }
 
-function newCounter(): RequestCounter {
-  return { requests: 0, errors: 0, bytesIn: 0, bytesOut: 0 };
+/** Counters that have seen nothing. */
+export function newRequestCounters(): RequestCounters {
+  const zero = (): RequestCounter => ({ requests: 0, errors: 0, bytesIn: 0, bytesOut: 0 });
+  return { get: zero(), head: zero(), put: zero(), list: zero(), delete: zero() };
 }
