@@ -19,7 +19,7 @@ const HOUR = 60 * MINUTE;
 const IDS = Array.from({ length: 12 }, (_, i) => `r${i}`);
 
 /** What a seed decides once. */
-interface Plan {
+export interface Plan {
   readonly actors: number;
   readonly steps: number;
   readonly deathRate: number;
@@ -60,8 +60,10 @@ export class SimulationError extends Error {
 export async function simulate(options: {
   readonly seed: number;
   readonly defect?: Defect | undefined;
+  /** Instead of what the seed would decide. */
+  readonly plan?: Partial<Plan> | undefined;
 }): Promise<SimulationResult> {
-  const world = new World(options.seed, options.defect);
+  const world = new World(options);
   try {
     await world.run();
   } catch (error) {
@@ -91,10 +93,10 @@ class World {
   #failure: unknown;
   #hasFailed = false;
 
-  constructor(seed: number, defect: Defect | undefined) {
+  constructor({ seed, defect, plan }: Parameters<typeof simulate>[0]) {
     this.#seed = seed;
     this.scheduler = new Scheduler(seed);
-    this.plan = planOf(this.scheduler);
+    this.plan = { ...planOf(this.scheduler), ...plan };
     this.bucket = new Bucket(this.scheduler, weatherOf(this.scheduler, this.plan), defect);
     this.bucket.onStored = (key, bytes) => this.history.stored(key, bytes);
     this.stepsLeft = this.plan.steps;
@@ -130,6 +132,7 @@ class World {
     await this.#until("the actors to stop", () => this.#actors.every(({ isDone }) => isDone));
     // Whatever is still under way arrives now.
     this.bucket.weather.faultRate = 0;
+    this.bucket.weather.duplicateRate = 0;
     await this.scheduler.until(() => this.#hasFailed || this.scheduler.isIdle);
     let isSettled = false;
     settle(this).then(
@@ -560,6 +563,7 @@ function weatherOf(scheduler: Scheduler, { isPatient }: Plan): Weather {
     slowMs: scheduler.pick([5_000, 2 * MINUTE]),
     zombieRate: scheduler.pick([0, 0.5, 1]),
     zombieMs: scheduler.pick([10_000, HOUR, 48 * HOUR]),
+    duplicateRate: scheduler.pick([0, 0, 0.1, 0.4]),
     pageSize: scheduler.pick([1_000, 1_000, 20, 10, 3]),
     isListShuffled: scheduler.chance(0.4),
     hasContentEtags: scheduler.chance(0.5),

@@ -25,6 +25,8 @@ export interface Weather {
   /** Chance that a request which its sender gave up arrives after all, and how late at most. */
   zombieRate: number;
   zombieMs: number;
+  /** Chance that the network brings a conditional put a second time, up to `zombieMs` later. */
+  duplicateRate: number;
   readonly pageSize: number;
   /** Listings in the order of a hash and not of keys. */
   readonly isListShuffled: boolean;
@@ -45,8 +47,7 @@ export type Defect =
   | "deletes-one-slot-more"
   | "lists-without-a-page"
   | "lists-what-was"
-  | "forgets-seals"
-  | "stores-twice";
+  | "forgets-seals";
 
 /** The objects themselves. Requests take effect here, one at a time. */
 export class Bucket {
@@ -178,13 +179,16 @@ export class VirtualStore implements ObjectStore {
       if (!scheduler.chance(0.1)) scheduler.after(500, () => this.#bucket.put(key, own, undefined));
       return this.#process.wait(1).then(() => ({ etag: "early" as Etag, storeMs: scheduler.nowMs }));
     }
-    if (isSlot && defect === "stores-twice" && scheduler.chance(0.3)) {
-      scheduler.after(60_000 + scheduler.below(3_600_000), () => this.#bucket.put(key, own, undefined));
+    const { duplicateRate, zombieMs } = this.#bucket.weather;
+    if (options.condition !== undefined && scheduler.chance(duplicateRate)) {
+      const again = (): unknown => attempt(() => this.#bucket.put(key, own, options.condition));
+      scheduler.after(scheduler.random.next() ** 3 * zombieMs, again);
     }
     return this.#write(`put ${key}`, () => {
       const result = this.#bucket.put(key, own, options.condition);
-      // Only a process other than the lane's own seals with operations outstanding.
-      if (isSlot && defect === "forgets-seals" && isForeignSeal(own)) this.#bucket.objects.delete(key);
+      if (isSlot && defect === "forgets-seals" && isForeignSeal(own)) {
+        scheduler.after(5_000, () => this.#bucket.objects.delete(key));
+      }
       return result;
     });
   }

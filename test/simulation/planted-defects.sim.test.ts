@@ -1,0 +1,48 @@
+import { expect, test } from "vitest";
+import { simulate, SimulationError, type Plan } from "./simulation.ts";
+import type { Defect } from "./virtual-store.ts";
+
+/*
+ * A simulation that finds nothing proves nothing until it has been seen to find something: each
+ * of these stores breaks its contract in one way, and must be caught within so many seeds.
+ */
+interface Planted {
+  readonly defect: Defect;
+  readonly seedsMax: number;
+  /** What the defect needs to show, when seeds rarely choose it by themselves. */
+  readonly plan?: Partial<Plan>;
+}
+
+/** Processes that are idle for long, so that others seal their lanes, and then go on. */
+const IDLE: Partial<Plan> = { idleRate: 0.2, stallRate: 0, deathRate: 0, steps: 150, flushSlots: 2 };
+
+const DEFECTS: readonly Planted[] = [
+  { defect: "answers-before-it-stores", seedsMax: 3 },
+  { defect: "ignores-if-absent", seedsMax: 10 },
+  { defect: "deletes-one-slot-more", seedsMax: 10 },
+  { defect: "lists-without-a-page", seedsMax: 3 },
+  { defect: "lists-what-was", seedsMax: 3 },
+  { defect: "forgets-seals", seedsMax: 20, plan: IDLE },
+];
+
+for (const planted of DEFECTS) {
+  const { defect, seedsMax } = planted;
+  test(`a store that ${defect.replaceAll("-", " ")} is caught within ${seedsMax} seeds`, async () => {
+    expect(await seedsUntilCaught(planted)).toBeLessThanOrEqual(seedsMax);
+  });
+}
+
+async function seedsUntilCaught({ defect, seedsMax, plan }: Planted): Promise<number> {
+  for (let seed = 1; seed <= seedsMax; seed++) {
+    try {
+      await simulate({ seed, defect, plan });
+    } catch (error) {
+      if (!(error instanceof SimulationError)) throw error;
+      if (process.env["BRAINY_VERBOSE"] !== undefined) {
+        process.stdout.write(`${seed} ${error.message.split("\n").slice(0, 3).join(" | ").slice(0,200)}\n`);
+      }
+      return seed;
+    }
+  }
+  return seedsMax + 1;
+}
