@@ -86,7 +86,7 @@ test("[S1] [S2] of two processes with dimensions left open one wins, the other w
     const processes = [await open(), await open()];
     const sizes = [first, first === 384 ? 768 : 384];
     const outcomes = await Promise.allSettled(
-      processes.map(({ database }, i) => database.write(put(`p${i}`, sizes[i]!))),
+      processes.map(({ database }, i) => database.write(put(`p${i}`, sizes[i]))),
     );
     const won = outcomes.findIndex(({ status }) => status === "fulfilled");
     const lost = outcomes.find((outcome) => outcome.status === "rejected");
@@ -114,6 +114,21 @@ test("[S1] of two processes that create a database one wins, and the other compa
   ]);
   expect(outcomes.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"]);
   expect([384, 768]).toContain((await stored()).dimensions);
+});
+
+test("[S1] two first vectors of one process, of two lengths: the later one is refused", async () => {
+  for (const isNew of [true, false]) {
+    const { open, create, stored } = world();
+    if (!isNew) await create();
+    const { database } = await open();
+    const outcomes = await Promise.allSettled([
+      database.write(put("a", 384)),
+      database.write(put("b", 768)),
+    ]);
+    expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected"]);
+    expect((await stored()).dimensions).toBe(384);
+    expect(database.view?.recordCount).toBe(1);
+  }
 });
 
 test("[S2] a compare and swap that was lost, or not answered, is looked at", async () => {

@@ -56,7 +56,6 @@ export class Machine {
       host: {
         catchUp: () => this.follower.catchUp(),
         maxVersion: () => this.follower.view.manifest.maxVersion,
-        maxVersion: () => this.follower.view.manifest.maxVersion,
         newestManifest: () => readNewestManifest(store),
         committed: (lane, number, operations) => {
           this.follower.apply(operations);
