@@ -137,6 +137,8 @@ export class Maintenance {
   #last: Promise<unknown> = Promise.resolve();
   #automatic: Promise<void> | undefined;
   #collectAgainAtMs = Number.POSITIVE_INFINITY;
+  /** Number of the last manifest sent off, whatever is known of its fate. */
+  #sentNumber = 0;
 
   constructor(options: MaintenanceOptions) {
     this.#options = options;
@@ -350,6 +352,7 @@ export class Maintenance {
 
   async #commit(manifest: Manifest): Promise<boolean> {
     const { store, clock, random } = this.#options;
+    this.#sentNumber = Math.max(this.#sentNumber, manifest.number);
     const outcome = await commitManifest({ store, clock, random, manifest });
     return outcome.kind === "committed";
   }
@@ -391,6 +394,8 @@ export class Maintenance {
     const { store, incarnation, clock, host } = this.#options;
     const manifest = await readNewestManifest(store);
     if (manifest?.holder !== incarnation) return;
+    // A manifest of ours may still be on its way, and with it the only mention of its segments.
+    if (manifest.number < this.#sentNumber) return;
     const { epoch } = manifest;
     const report = await collectGarbage({ store, incarnation, epoch, signal });
     this.#collectAgainAtMs = report.isWaiting
