@@ -1,0 +1,142 @@
+import { expect, test } from "vitest";
+import { FakeClock } from "../../test/support/fake-clock.ts";
+import { scripted } from "../../test/support/scripted-store.ts";
+import { seededRandom } from "../base/random.ts";
+import { MemoryStore } from "../storage/adapters/memory.ts";
+import type { ObjectStore } from "../storage/object-store.ts";
+import { DEFAULT_COMPACTION } from "./compaction-plan.ts";
+import { DEFAULT_LIMITS, Database, type DatabaseOptions } from "./database.ts";
+import { inlineExecutor } from "./executor-inline.ts";
+import { countRecords, findRecord, readRecords, scanRecords } from "./records.ts";
+
+let seed = 1;
+
+function open(
+  clock: FakeClock,
+  store: ObjectStore,
+  more: Partial<DatabaseOptions> = {},
+): Promise<Database> {
+  const random = seededRandom(seed++);
+  return Database.open({
+    store,
+    clock,
+    random,
+    executor: async () => inlineExecutor({ store, clock, random }),
+    readOnly: false,
+    wanted: {},
+    compaction: false,
+    indexing: { async: true, batchIndexUpdates: true },
+    limits: DEFAULT_LIMITS,
+    ...more,
+  });
+}
+
+const put = (id: string, text = "") => ({
+  drafts: [{ kind: "put" as const, id, content: `{"text":"${id}${text}"}`, metadata: "{}" }],
+  bytes: 64 + text.length,
+});
+
+/** Enough that a segment's texts are not all read when it is opened. */
+const LONG = ".".repeat(50_000);
+
+test("[W10] above 10,000 slots writes are refused, naming who should compact; then they go on", async () => {
+  const clock = new FakeClock();
+  const database = await open(clock, new MemoryStore({ clock }));
+  for (let i = 0; i < 10_000; i++) await database.write(put(`r${i % 100}`));
+  expect(database.stats().slots).toBe(10_001);
+  const refused = database.write(put("one more"));
+  await expect(refused).rejects.toMatchObject({ code: "BRAINY_LIMIT" });
+  await expect(refused).rejects.toThrow("call compact()");
+  await database.compact();
+  expect(database.stats().slots).toBe(0);
+  await database.write(put("one more"));
+  expect(database.stats().records).toBe(101);
+});
+
+test("[W10] a crowd of writers that live for one record each is compacted by those who close", async () => {
+  const clock = new FakeClock();
+  const store = new MemoryStore({ clock });
+  const compaction = { ...DEFAULT_COMPACTION, flushSlots: 1_000_000 };
+  const settled: number[] = [];
+  for (let i = 0; i < 350; i++) {
+    const database = await open(clock, store, { compaction });
+    await database.write(put(`r${i}`));
+    await database.close();
+    settled.push(database.stats().slots);
+    clock.advance(1_000);
+  }
+  // Three slots for each: open record, record, seal.
+  expect(Math.max(...settled)).toBeLessThan(1_010);
+  const reader = await open(clock, store);
+  expect(reader.stats()).toMatchObject({ records: 350, junkOperations: 0 });
+  expect(reader.stats().slots).toBeLessThan(1_000);
+});
+
+test("[R10] a read whose segment is collected under it is done again, on what replaced it", async () => {
+  const clock = new FakeClock();
+  const inner = new MemoryStore({ clock });
+  const writer = await open(clock, inner, { compaction: DEFAULT_COMPACTION });
+  for (let i = 0; i < 20; i++) await writer.write(put(`r${i}`, LONG));
+  await writer.compact({ force: "flush" });
+  const store = scripted(inner);
+  const reader = await open(clock, store, { readOnly: true });
+  let reads = 0;
+  const { segments } = reader.view!.manifest;
+  for (let i = 0; i < 12; i++) {
+    await writer.write(put(`late${i}`));
+    await writer.compact();
+    clock.advance(3 * 60_000);
+  }
+  await writer.write(put("last"));
+  await writer.compact();
+  expect(await inner.head(segments[0]!.key)).toBeUndefined();
+  const texts = await reader.read({ level: "eventual" }, async (view) => {
+    reads++;
+    const found = findRecord(view, "r7", clock.nowMs())!;
+    return (await readRecords([found], { content: true, vector: false }))[0]!.content;
+  });
+  expect([texts, reads]).toEqual([`{"text":"r7${LONG}"}`, 2]);
+  const ids: string[] = [];
+  await reader.read({ level: "eventual" }, async (view) => {
+    for await (const { id } of scanRecords(view.fullSnapshot(), { clock, content: true })) {
+      ids.push(id);
+    }
+  });
+  expect(ids).toHaveLength(33);
+});
+
+test("[R6] bounded reads look again only when what is here is too old", async () => {
+  const clock = new FakeClock();
+  const inner = new MemoryStore({ clock });
+  const writer = await open(clock, inner);
+  await writer.write(put("a"));
+  const store = scripted(inner);
+  const reader = await open(clock, store, { readOnly: true, wanted: { dimensions: 3 } });
+  await writer.write(put("b"));
+  const count = (maxStalenessMs: number): Promise<number> =>
+    reader.read({ level: "bounded", maxStalenessMs }, (view) =>
+      countRecords(view.fullSnapshot(), { clock }),
+    );
+  clock.advance(1_000);
+  expect(await count(1_000)).toBe(1);
+  clock.advance(1);
+  expect(await count(1_000)).toBe(2);
+});
+
+test("[R10] a read-only instance writes nothing, whatever it is asked", async () => {
+  const clock = new FakeClock();
+  const inner = new MemoryStore({ clock });
+  const writer = await open(clock, inner);
+  await writer.write(put("a"));
+  const store = scripted(inner);
+  const reader = await open(clock, store, { readOnly: true, compaction: DEFAULT_COMPACTION });
+  for (const attempt of [
+    () => reader.write(put("b")),
+    () => reader.compact(),
+    () => reader.checkpoint("c"),
+  ]) {
+    await expect(attempt()).rejects.toMatchObject({ code: "BRAINY_UNSUPPORTED" });
+  }
+  await reader.close();
+  expect(store.requests.filter((request) => /^(put|delete)/.test(request))).toEqual([]);
+});
