@@ -79,3 +79,17 @@ test("a suspended machine's old answer says nothing: the next one puts it right"
   hybrid.observeStore(clock.time.nowMs());
   expect(hybrid.skewMs()).toBe(0);
 });
+
+test("an answer that was long on its way does not make this clock look fast", () => {
+  const clock = new FakeClock();
+  const hybrid = new HybridClock({ clock, skewMsMax: 5_000 });
+  hybrid.observeStore(clock.nowMs());
+  const sentMs = clock.nowMs();
+  clock.advance(60_000);
+  hybrid.observeStore(sentMs);
+  expect(hybrid.skewMs()).toBe(0);
+  // It does not speak for ever: a store whose clock was set back is believed in the end.
+  clock.advance(10 * 60_000);
+  hybrid.observeStore(clock.nowMs() - 3_000);
+  expect(hybrid.skewMs()).toBe(3_000);
+});

@@ -9,6 +9,9 @@ import {
   type Version,
 } from "../format/version.ts";
 
+/** How long one answer may speak for the store's clock: drifts of clocks are 0.1 s by then. */
+const ANCHOR_LIVES_MS = 10 * 60_000;
+
 /**
  * Stamps operations: wall time, but never below anything this process has seen, and never far
  * from the store's own time.
@@ -38,9 +41,17 @@ export class HybridClock {
     this.#millis = millis;
   }
 
-  /** The date in an answer that has just come. */
+  /**
+   * The date in an answer that has just come. Answers take time, so the store's present time is
+   * never before what one says: of the answers of ten minutes the latest by that reckoning counts,
+   * and one slow answer does not look like a clock that runs ahead.
+   */
   observeStore(storeMs: number): void {
-    this.#anchor = { storeMs, monotonicMs: this.#clock.monotonicMs() };
+    const monotonicMs = this.#clock.monotonicMs();
+    const isYoung =
+      this.#anchor !== undefined && monotonicMs - this.#anchor.monotonicMs < ANCHOR_LIVES_MS;
+    if (isYoung && this.storeNowMs() > storeMs) return;
+    this.#anchor = { storeMs, monotonicMs };
   }
 
   /** Whether the store has told its time at least once. */
