@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { FakeClock } from "../../test/support/fake-clock.ts";
 import { scripted } from "../../test/support/scripted-store.ts";
+import { BrainyError } from "../base/errors.ts";
 import { seededRandom } from "../base/random.ts";
 import { MemoryStore } from "../storage/adapters/memory.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
@@ -36,6 +37,7 @@ const put = (id: string, text = "") => ({
   bytes: 64 + text.length,
 });
 
+const VECTOR = Float32Array.of(1, 2);
 /** Enough that a segment's texts are not all read when it is opened. */
 const LONG = ".".repeat(50_000);
 
@@ -103,6 +105,34 @@ test("[R10] a read whose segment is collected under it is done again, on what re
     }
   });
   expect(ids).toHaveLength(33);
+});
+
+test("[R10] what is not found, although nothing was replaced, is looked for once", async () => {
+  const clock = new FakeClock();
+  const store = scripted(new MemoryStore({ clock }));
+  const database = await open(clock, store);
+  await database.write({ drafts: [{ ...put("a").drafts[0]!, vector: VECTOR }], bytes: 64 });
+  store.requests.splice(0);
+  let reads = 0;
+  const reading = database.read({ level: "eventual" }, async () => {
+    reads++;
+    throw new BrainyError("BRAINY_NOT_FOUND", "no such record");
+  });
+  await expect(reading).rejects.toThrow("no such record");
+  expect([reads, store.requests.length]).toEqual([1, 2]);
+});
+
+test("[R10] a segment that is gone although the newest manifest names it is damage", async () => {
+  const clock = new FakeClock();
+  const store = new MemoryStore({ clock });
+  const writer = await open(clock, store);
+  await writer.write(put("a"));
+  await writer.compact();
+  const { key } = writer.view!.manifest.segments[0]!;
+  await store.deleteMany([key]);
+  const opening = open(clock, store);
+  await expect(opening).rejects.toMatchObject({ code: "BRAINY_CORRUPT" });
+  await expect(opening).rejects.toThrow(key);
 });
 
 test("[R6] bounded reads look again only when what is here is too old", async () => {

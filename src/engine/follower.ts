@@ -169,7 +169,10 @@ export class Follower {
     } catch (error) {
       // A segment may be collected while it is opened, once a newer manifest replaced it.
       const newest = (await listManifests(this.#options.store)).at(-1) ?? 0;
-      if (!isBrainyError(error, "BRAINY_NOT_FOUND") || newest === number) throw error;
+      if (!isBrainyError(error, "BRAINY_NOT_FOUND")) throw error;
+      if (newest !== number) return;
+      const what = `${error.message}, but manifest ${number} names it: run verify`;
+      throw new BrainyError("BRAINY_CORRUPT", what, { cause: error });
     }
   }
 
