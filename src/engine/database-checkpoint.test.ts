@@ -28,7 +28,10 @@ test("a database that nothing was written to can be pinned, and goes on from the
   const store = new MemoryStore({ clock });
   const database = await open(store);
   await database.checkpoint("empty");
-  await database.write({ drafts: [{ kind: "put", id: "a", content: "", metadata: "{}" }], bytes: 9 });
+  await database.write({
+    drafts: [{ kind: "put", id: "a", content: "", metadata: "{}" }],
+    bytes: 9,
+  });
   await database.compact();
   const has = (from: Database): boolean => findRecord(from.view!, "a", clock.nowMs()) !== undefined;
   expect(has(database)).toBe(true);

@@ -40,7 +40,13 @@ test("new content without a vector takes the old vector away, wherever that is s
     const [record] = await readRecords([found], { content: true, vector: true });
     expect(record).toMatchObject({ content: '{"text":"new"}', vector: undefined });
     const snapshot = view!.snapshot();
-    const hits = await searchSnapshot({ snapshot, metric: "euclidean", query: vector, k: 1, clock });
+    const hits = await searchSnapshot({
+      snapshot,
+      metric: "euclidean",
+      query: vector,
+      k: 1,
+      clock,
+    });
     expect(hits).toEqual([]);
   }
   await database.close();

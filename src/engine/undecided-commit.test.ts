@@ -9,13 +9,13 @@ test("[M2] what a manifest names that may still be on its way is not collected",
   const fleet = new Fleet();
   const lane = await fleet.openLane();
   const store = scripted(fleet.store);
-  let stuckKey: string | undefined;
+  const stuck = { key: "" };
   let arrive: (() => Promise<PutResult>) | undefined;
   const { maintenance } = fleet.maintenance({
     store: {
       ...store,
       put: (key, bytes, options) => {
-        if (key !== stuckKey) return store.put(key, bytes, options);
+        if (key !== stuck.key) return store.put(key, bytes, options);
         arrive = () => fleet.store.put(key, bytes, options);
         return Promise.reject(new BrainyError("BRAINY_UNAVAILABLE", "no answer"));
       },
@@ -31,11 +31,11 @@ test("[M2] what a manifest names that may still be on its way is not collected",
     await maintenance.run({ force: "flush" });
   }
   await lane.append([put("c", 1)]);
-  stuckKey = manifestKey((await fleet.newest()).number + 1);
+  stuck.key = manifestKey((await fleet.newest()).number + 1);
   await expect(maintenance.run({ force: "compact" })).rejects.toThrow("did not say");
   fleet.clock.advance(10 * 60_000);
   await maintenance.run();
   await arrive?.();
-  expect((await fleet.newest()).number).toBe(Number(/\d{16}/.exec(stuckKey)?.[0]));
+  expect((await fleet.newest()).number).toBe(Number(/\d{16}/.exec(stuck.key)?.[0]));
   await fleet.expectNothingLost();
 });

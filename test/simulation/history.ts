@@ -84,7 +84,11 @@ export class History {
   }
 
   /** Throws unless `seen` is a state that the read may have shown. */
-  check(what: string, seen: ReadonlyMap<string, Seen>, { required, storedCount }: Expectation): void {
+  check(
+    what: string,
+    seen: ReadonlyMap<string, Seen>,
+    { required, storedCount }: Expectation,
+  ): void {
     for (const id of seen.keys()) {
       if (!this.#byId.has(id)) throw new Error(`${what}: shows ${id}, which nobody has written`);
     }
@@ -134,7 +138,9 @@ export class History {
       possible.add(text);
     }
     const list = (operations: readonly Happened[]): string =>
-      operations.map((o) => `    ${o.version} ${o.kind} ${o.metadata ?? ""} ${o.content ?? ""}`).join("\n");
+      operations
+        .map((o) => `    ${o.version} ${o.kind} ${o.metadata ?? ""} ${o.content ?? ""}`)
+        .join("\n");
     throw new Error(
       `${what}\n  shows ${shown}\n  may show ${[...possible].join("\n    or ")}\n` +
         `  acknowledged\n${list(sure.slice(-8))}\n  unknown\n${list(relevant)}`,

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { simulate, SimulationError, type Plan } from "./simulation.ts";
+import type { Plan } from "./plan.ts";
+import { simulate, SimulationError } from "./simulation.ts";
 import type { Defect } from "./virtual-store.ts";
 
 /*
@@ -14,7 +15,13 @@ interface Planted {
 }
 
 /** Processes that are idle for long, so that others seal their lanes, and then go on. */
-const IDLE: Partial<Plan> = { idleRate: 0.2, stallRate: 0, deathRate: 0, steps: 150, flushSlots: 2 };
+const IDLE: Partial<Plan> = {
+  idleRate: 0.2,
+  stallRate: 0,
+  deathRate: 0,
+  steps: 150,
+  flushSlots: 2,
+};
 
 const DEFECTS: readonly Planted[] = [
   { defect: "answers-before-it-stores", seedsMax: 3 },
@@ -39,7 +46,9 @@ async function seedsUntilCaught({ defect, seedsMax, plan }: Planted): Promise<nu
     } catch (error) {
       if (!(error instanceof SimulationError)) throw error;
       if (process.env["BRAINY_VERBOSE"] !== undefined) {
-        process.stdout.write(`${seed} ${error.message.split("\n").slice(0, 3).join(" | ").slice(0,200)}\n`);
+        process.stdout.write(
+          `${seed} ${error.message.split("\n").slice(0, 3).join(" | ").slice(0, 200)}\n`,
+        );
       }
       return seed;
     }

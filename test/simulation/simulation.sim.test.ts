@@ -8,7 +8,8 @@ for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS; seed++) {
   test(`whatever fails, readers see what was acknowledged: BRAINY_SEED=${seed} BRAINY_RUNS=1`, async () => {
     const result = await simulate({ seed });
     expect(result.checks).toBeGreaterThan(0);
-    if (process.env["BRAINY_VERBOSE"] !== undefined) process.stdout.write(`${JSON.stringify(result)}\n`);
+    if (process.env["BRAINY_VERBOSE"] !== undefined)
+      process.stdout.write(`${JSON.stringify(result)}\n`);
   });
 }
 

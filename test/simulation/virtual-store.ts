@@ -70,7 +70,8 @@ export class Bucket {
 
   put(key: string, bytes: Uint8Array<ArrayBuffer>, condition: PutCondition | undefined): PutResult {
     const current = this.objects.get(key)?.etag;
-    const expected = condition !== undefined && "ifMatch" in condition ? condition.ifMatch : undefined;
+    const expected =
+      condition !== undefined && "ifMatch" in condition ? condition.ifMatch : undefined;
     const isIgnored = this.defect === "ignores-if-absent" && expected === undefined;
     if (condition !== undefined && current !== expected && !isIgnored) {
       throw new BrainyError("BRAINY_CONFLICT", `put ${key}: found ${current ?? "nothing"}`);
@@ -83,7 +84,11 @@ export class Bucket {
     return { etag: etag as Etag, storeMs: modifiedMs };
   }
 
-  get(key: string, range: readonly [number, number] | undefined, suffix: number | undefined): StoredObject | undefined {
+  get(
+    key: string,
+    range: readonly [number, number] | undefined,
+    suffix: number | undefined,
+  ): StoredObject | undefined {
     const held = this.objects.get(key);
     if (held === undefined) return undefined;
     const size = held.bytes.byteLength;
@@ -94,7 +99,8 @@ export class Bucket {
 
   deleteMany(keys: readonly string[]): void {
     for (const key of keys) this.objects.delete(key);
-    if (this.defect !== "deletes-one-slot-more" || !keys.some((key) => key.includes("/wal/"))) return;
+    if (this.defect !== "deletes-one-slot-more" || !keys.some((key) => key.includes("/wal/")))
+      return;
     const slots = [...this.objects.keys()].filter((key) => key.includes("/wal/")).toSorted();
     const newest = slots.at(-1);
     if (newest !== undefined) this.objects.delete(newest);
@@ -107,8 +113,12 @@ export class Bucket {
   }
 
   /** One page: keys whose place in the order is after `after`. */
-  page(prefix: string, after: string): { readonly page: ListPage; readonly next: string | undefined } {
-    const from = this.defect === "lists-what-was" && this.scheduler.chance(0.2) ? this.#past : this.objects;
+  page(
+    prefix: string,
+    after: string,
+  ): { readonly page: ListPage; readonly next: string | undefined } {
+    const from =
+      this.defect === "lists-what-was" && this.scheduler.chance(0.2) ? this.#past : this.objects;
     const found: { place: string; key: string }[] = [];
     for (const key of from.keys()) {
       if (!key.startsWith(prefix)) continue;
@@ -118,11 +128,8 @@ export class Bucket {
     found.sort((a, b) => (a.place < b.place ? -1 : 1));
     const listed = found.slice(0, this.weather.pageSize);
     const isWhole = listed.length === found.length;
-    const isLost =
-      this.defect === "lists-without-a-page" && this.scheduler.chance(0.1);
-    const objects = isLost
-      ? []
-      : listed.flatMap(({ key }) => this.info(key) ?? []);
+    const isLost = this.defect === "lists-without-a-page" && this.scheduler.chance(0.1);
+    const objects = isLost ? [] : listed.flatMap(({ key }) => this.info(key) ?? []);
     const page = { objects, prefixes: [], storeMs: this.scheduler.nowMs };
     return { page, next: isWhole ? undefined : listed.at(-1)!.place };
   }
@@ -177,7 +184,9 @@ export class VirtualStore implements ObjectStore {
     const isSlot = key.includes("/wal/");
     if (isSlot && defect === "answers-before-it-stores" && !this.#bucket.objects.has(key)) {
       if (!scheduler.chance(0.1)) scheduler.after(500, () => this.#bucket.put(key, own, undefined));
-      return this.#process.wait(1).then(() => ({ etag: "early" as Etag, storeMs: scheduler.nowMs }));
+      return this.#process
+        .wait(1)
+        .then(() => ({ etag: "early" as Etag, storeMs: scheduler.nowMs }));
     }
     const { duplicateRate, zombieMs } = this.#bucket.weather;
     if (options.condition !== undefined && scheduler.chance(duplicateRate)) {

@@ -1,0 +1,245 @@
+import { isBrainyError } from "../../src/base/errors.ts";
+import type { Database } from "../../src/engine/database.ts";
+import type { Seen } from "./history.ts";
+import { everything, textOf } from "./observe.ts";
+import { HOUR, MINUTE } from "./plan.ts";
+import type { VirtualProcess } from "./virtual-process.ts";
+import type { World } from "./world.ts";
+
+/** One place where process runs follow each other, each with a database of its own. */
+export class Actor {
+  readonly #world: World;
+  readonly #name: string;
+  isDone = false;
+  #run = 0;
+
+  constructor(world: World, name: string) {
+    this.#world = world;
+    this.#name = name;
+  }
+
+  start(): void {
+    const { scheduler, stepsLeft } = this.#world;
+    if (stepsLeft <= 0) {
+      this.isDone = true;
+      return;
+    }
+    const run = ++this.#run;
+    const process = this.#world.newProcess(this.#name);
+    const follow = (delayMs: number): void => {
+      if (run !== this.#run) return;
+      this.#run++;
+      scheduler.after(delayMs, () => this.start());
+    };
+    const life = new Life(this.#world, process, () => follow(scheduler.below(10_000)));
+    life.live().then(
+      () => follow(scheduler.below(5_000)),
+      (error: unknown) => {
+        // A life that ended early was a step, so that no weather goes on for ever.
+        this.#world.stepsLeft--;
+        if (isExpected(error)) follow(scheduler.below(20_000));
+        else this.#world.fail(error);
+      },
+    );
+  }
+}
+
+/** What the store's bad days, and other processes, may do to a call. */
+function isExpected(error: unknown): boolean {
+  return isBrainyError(error, "BRAINY_UNAVAILABLE") || isBrainyError(error, "BRAINY_CONFLICT");
+}
+
+/** One process run. */
+class Life {
+  readonly #world: World;
+  readonly #process: VirtualProcess;
+  readonly #onDeath: () => void;
+  #database!: Database;
+  /** What reads of this process have shown already, or its own writes. */
+  #known = new Set<string>();
+  #hasJumped = false;
+  #writesOpen = 0;
+
+  constructor(world: World, process: VirtualProcess, onDeath: () => void) {
+    this.#world = world;
+    this.#process = process;
+    this.#onDeath = onDeath;
+  }
+
+  async live(): Promise<void> {
+    const { scheduler, plan } = this.#world;
+    const readOnly = scheduler.chance(0.15);
+    const maintains = !readOnly && scheduler.chance(0.7);
+    scheduler.note(`${this.#process.name} starts${readOnly ? ", only to read" : ""}`);
+    this.#scheduleTrouble();
+    this.#database = await this.#world.open(this.#process, { readOnly, maintains });
+    while (this.#world.stepsLeft-- > 0) {
+      await this.#act(readOnly, maintains);
+      this.#checkBackground();
+      await this.#think();
+      if (scheduler.chance(0.04)) break;
+    }
+    if (plan.deathRate > 0 && scheduler.chance(0.3)) return;
+    await this.#until(() => this.#writesOpen === 0);
+    await this.#database.close();
+  }
+
+  /** Death and stalls come in the middle of anything. */
+  #scheduleTrouble(): void {
+    const { scheduler, plan } = this.#world;
+    const soon = (): number => scheduler.below(scheduler.pick([200, 5_000, 10 * MINUTE, 3 * HOUR]));
+    if (scheduler.chance(plan.deathRate)) {
+      scheduler.after(soon(), () => {
+        if (!this.#process.isAlive) return;
+        this.#process.kill();
+        this.#onDeath();
+      });
+    }
+    for (let i = 0; i < 3; i++) {
+      if (!scheduler.chance(plan.stallRate)) continue;
+      scheduler.after(soon(), () => {
+        this.#process.stall(scheduler.pick([20_000, 20 * MINUTE, 5 * HOUR, 26 * HOUR, 48 * HOUR]));
+      });
+    }
+    if (scheduler.chance(plan.jumpRate)) {
+      scheduler.after(soon(), () => {
+        scheduler.note(`${this.#process.name}: its clock jumps`);
+        this.#process.skewMs += scheduler.pick([-HOUR, -20_000, 20_000, HOUR]);
+        this.#hasJumped = true;
+      });
+    }
+  }
+
+  async #think(): Promise<void> {
+    const { scheduler, plan } = this.#world;
+    const isIdle = scheduler.chance(plan.idleRate);
+    const limit = isIdle ? scheduler.pick([20 * MINUTE, 5 * HOUR, 30 * HOUR]) : 2_000;
+    await this.#process.wait(scheduler.below(limit));
+  }
+
+  async #act(readOnly: boolean, maintains: boolean): Promise<void> {
+    const { scheduler } = this.#world;
+    const dice = scheduler.below(100);
+    try {
+      if (dice < 30 || readOnly) await this.#read(scheduler.chance(0.6) ? "strong" : "eventual");
+      else if (dice < 72) await this.#write();
+      else if (dice < 84) this.#writeInBackground();
+      else if (dice < 93)
+        await (maintains || scheduler.chance(0.3) ? this.#compact() : this.#write());
+      else if (dice < 96) await this.#checkpoint();
+      else await this.#readCheckpoint();
+    } catch (error) {
+      if (!isExpected(error)) throw error;
+      scheduler.note(`${this.#process.name} ! ${(error as Error).message.slice(0, 120)}`);
+    }
+  }
+
+  async #compact(): Promise<void> {
+    const { scheduler } = this.#world;
+    try {
+      await this.#database.compact({ force: scheduler.chance(0.5) ? "flush" : "compact" });
+    } catch (error) {
+      // A stalled process finds segments collected that it was about to open.
+      if (!isBrainyError(error, "BRAINY_NOT_FOUND")) throw error;
+      scheduler.note(`${this.#process.name} ! ${error.message}`);
+    }
+  }
+
+  #writeInBackground(): void {
+    this.#write().catch((error: unknown) => {
+      if (!isExpected(error)) this.#world.fail(error);
+    });
+  }
+
+  async #write(): Promise<void> {
+    const { history, scheduler } = this.#world;
+    const { drafts, tokens } = this.#world.drafts();
+    const mayWrite = !this.#hasJumped;
+    this.#writesOpen++;
+    try {
+      const versions = await this.#database.write({ drafts, bytes: 100 * drafts.length });
+      const what = drafts.map(
+        ({ kind, id }, i) => `${kind} ${id} ${tokens[i] ?? ""} ${versions[i]}`,
+      );
+      scheduler.note(`${this.#process.name} = ${what.join(", ")}`);
+      if (!mayWrite) throw new Error(`${this.#process.name} wrote with a clock that had jumped`);
+      for (const [i, version] of versions.entries()) {
+        if (!history.isStored(version))
+          throw new Error(`${version} is acknowledged but not stored`);
+        history.acknowledged(version, tokens[i]);
+        this.#known.add(version);
+      }
+    } finally {
+      this.#writesOpen--;
+    }
+  }
+
+  async #read(level: "strong" | "eventual"): Promise<void> {
+    const { history, scheduler } = this.#world;
+    const required = level === "strong" ? history.expectation() : new Set(this.#known);
+    const seen = await this.#database.read({ level }, (view) => everything(view, this.#process));
+    const what = `${level} read of ${this.#process.name}`;
+    scheduler.note(`${this.#process.name} ? ${level}: ${[...seen.keys()].join(" ")}`);
+    history.check(what, seen, { required, storedCount: history.storedCount });
+    if (level === "eventual") return;
+    for (const version of required) this.#known.add(version);
+    history.witness(what, seen);
+  }
+
+  async #checkpoint(): Promise<void> {
+    const { history, scheduler, checkpoints } = this.#world;
+    const name = `c${checkpoints.size + 1}-${this.#process.name.replace(".", "-")}`;
+    const required = history.expectation();
+    const expiresInMs = scheduler.chance(0.3) ? 6 * HOUR : undefined;
+    const { expiresAtMs } = await this.#database.checkpoint(name, expiresInMs);
+    scheduler.note(`${this.#process.name} = checkpoint ${name}`);
+    const { storedCount } = history;
+    checkpoints.set(name, { required, storedCount, expiresAtMs, text: undefined });
+  }
+
+  async #readCheckpoint(): Promise<void> {
+    const { scheduler, checkpoints } = this.#world;
+    const names = [...checkpoints.keys()];
+    if (names.length > 0) await checkCheckpoint(this.#world, this.#process, scheduler.pick(names));
+  }
+
+  #checkBackground(): void {
+    const { maintenanceError } = this.#database.stats();
+    const isKnown =
+      maintenanceError === undefined ||
+      isExpected(maintenanceError) ||
+      isBrainyError(maintenanceError, "BRAINY_NOT_FOUND");
+    if (!isKnown) throw new Error("maintenance failed", { cause: maintenanceError });
+  }
+
+  async #until(isDone: () => boolean): Promise<void> {
+    while (!isDone()) await this.#process.wait(1_000);
+  }
+}
+
+/** A checkpoint shows what was acknowledged before it, and the same for as long as it lives. */
+export async function checkCheckpoint(
+  world: World,
+  process: VirtualProcess,
+  name: string,
+): Promise<void> {
+  const pinned = world.checkpoints.get(name)!;
+  const { expiresAtMs } = pinned;
+  const isPinned = (): boolean => expiresAtMs === undefined || world.scheduler.nowMs < expiresAtMs;
+  if (!isPinned()) return;
+  let seen: Map<string, Seen>;
+  try {
+    const database = await world.open(process, { readOnly: true, checkpoint: name });
+    seen = await database.read({ level: "eventual" }, (view) => everything(view, process));
+    await database.close();
+  } catch (error) {
+    if (!isExpected(error) && !isPinned()) return;
+    throw error;
+  }
+  world.history.check(`checkpoint ${name}`, seen, pinned);
+  const text = textOf(seen);
+  if (pinned.text !== undefined && pinned.text !== text) {
+    throw new Error(`checkpoint ${name} was\n${pinned.text}\nand is\n${text}`);
+  }
+  pinned.text = text;
+}

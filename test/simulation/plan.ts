@@ -1,0 +1,57 @@
+import type { Scheduler } from "./scheduler.ts";
+import type { Weather } from "./virtual-store.ts";
+
+/** In milliseconds. */
+export const MINUTE = 60_000;
+/** In milliseconds. */
+export const HOUR = 60 * MINUTE;
+
+/** What a seed decides once. */
+export interface Plan {
+  readonly actors: number;
+  readonly steps: number;
+  readonly deathRate: number;
+  readonly stallRate: number;
+  readonly idleRate: number;
+  readonly jumpRate: number;
+  readonly skewMs: number;
+  readonly flushSlots: number;
+  readonly memoryBytesMax: number;
+  /** Whether settings leave the number of dimensions to the first vector. */
+  readonly isOpen: boolean;
+  /** Whether reads are repeated, as with a real store. */
+  readonly isPatient: boolean;
+}
+
+/** A seed's plan: each choice has extremes, so that few seeds go a middle way. */
+export function planOf(scheduler: Scheduler): Plan {
+  return {
+    actors: 2 + scheduler.below(2),
+    steps: 40 + scheduler.below(80),
+    deathRate: scheduler.pick([0, 0.3, 0.7]),
+    stallRate: scheduler.pick([0, 0, 0.2, 0.5]),
+    idleRate: scheduler.pick([0, 0.02, 0.15]),
+    jumpRate: scheduler.pick([0, 0, 0, 0, 0.2]),
+    skewMs: scheduler.pick([0, 1_000, 4_000]),
+    flushSlots: scheduler.pick([2, 3, 6, 20]),
+    memoryBytesMax: scheduler.pick([12_000, 2 ** 20]),
+    isOpen: scheduler.chance(0.3),
+    isPatient: scheduler.chance(0.6),
+  };
+}
+
+/** A seed's weather. A network may be worse where reads are repeated. */
+export function weatherOf(scheduler: Scheduler, { isPatient }: Plan): Weather {
+  return {
+    faultRate: scheduler.pick(isPatient ? [0.01, 0.05, 0.15] : [0, 0.005, 0.02]),
+    latencyMs: scheduler.pick([5, 50, 400]),
+    slowRate: scheduler.pick([0, 0.01, 0.05]),
+    slowMs: scheduler.pick([5_000, 2 * MINUTE]),
+    zombieRate: scheduler.pick([0, 0.5, 1]),
+    zombieMs: scheduler.pick([10_000, HOUR, 48 * HOUR]),
+    duplicateRate: scheduler.pick([0, 0, 0.1, 0.4]),
+    pageSize: scheduler.pick([1_000, 1_000, 20, 10, 3]),
+    isListShuffled: scheduler.chance(0.4),
+    hasContentEtags: scheduler.chance(0.5),
+  };
+}

@@ -1,0 +1,177 @@
+import { DEFAULT_COMPACTION } from "../../src/engine/compaction-plan.ts";
+import { Database, DEFAULT_LIMITS } from "../../src/engine/database.ts";
+import { inlineExecutor } from "../../src/engine/executor-inline.ts";
+import type { Draft } from "../../src/engine/log-writer.ts";
+import { retrying } from "../../src/storage/layers/retrying.ts";
+import { History } from "./history.ts";
+import { IDS } from "./observe.ts";
+import { HOUR, planOf, weatherOf, type Plan } from "./plan.ts";
+import { Scheduler } from "./scheduler.ts";
+import { VirtualProcess } from "./virtual-process.ts";
+import { Bucket, VirtualStore, type Defect } from "./virtual-store.ts";
+
+/** What one simulation is made from. */
+export interface WorldOptions {
+  readonly seed: number;
+  readonly defect?: Defect | undefined;
+  /** Instead of what the seed would decide. */
+  readonly plan?: Partial<Plan> | undefined;
+}
+
+/** What one simulation did. */
+export interface SimulationResult {
+  readonly seed: number;
+  readonly traceHash: string;
+  readonly events: number;
+  readonly days: number;
+  readonly acknowledged: number;
+  readonly checks: number;
+  readonly skipped: number;
+  readonly manifests: number;
+}
+
+/** What a checkpoint may show, and what it has shown. */
+export interface Pinned {
+  readonly required: ReadonlySet<string>;
+  readonly storedCount: number;
+  readonly expiresAtMs: number | undefined;
+  text: string | undefined;
+}
+
+/** What all processes of one simulation share. */
+export class World {
+  readonly scheduler: Scheduler;
+  readonly history = new History();
+  readonly bucket: Bucket;
+  readonly plan: Plan;
+  readonly #seed: number;
+  readonly checkpoints = new Map<string, Pinned>();
+  stepsLeft: number;
+  tokens = 0;
+  incarnations = 0;
+  manifests = 0;
+  #failure: unknown;
+  #hasFailed = false;
+
+  constructor({ seed, defect, plan }: WorldOptions) {
+    this.#seed = seed;
+    this.scheduler = new Scheduler(seed);
+    this.plan = { ...planOf(this.scheduler), ...plan };
+    this.bucket = new Bucket(this.scheduler, weatherOf(this.scheduler, this.plan), defect);
+    this.bucket.onStored = (key, bytes) => this.history.stored(key, bytes);
+    this.stepsLeft = this.plan.steps;
+  }
+
+  describePlan(): string {
+    return `plan ${JSON.stringify(this.plan)}\nweather ${JSON.stringify(this.bucket.weather)}`;
+  }
+
+  result(): SimulationResult {
+    const { traceHash, events, nowMs } = this.scheduler;
+    return {
+      seed: this.#seed,
+      traceHash,
+      events,
+      days: (nowMs - 1_700_000_000_000) / (24 * HOUR),
+      acknowledged: this.history.acknowledgedCount,
+      checks: this.history.checks,
+      skipped: this.history.skipped,
+      manifests: this.manifests,
+    };
+  }
+
+  fail(error: unknown): void {
+    if (this.#hasFailed) return;
+    this.#hasFailed = true;
+    this.#failure = error;
+  }
+
+  /** Lets things happen until `isDone`; throws what has failed meanwhile. */
+  async until(what: string, isDone: () => boolean): Promise<void> {
+    const isOver = await this.scheduler.until(() => this.#hasFailed || isDone());
+    if (this.#hasFailed) throw this.#failure;
+    if (!isOver) throw new Error(`nothing happens any more, waiting for ${what}`);
+  }
+
+  newProcess(name: string, isSteady = false): VirtualProcess {
+    const { skewMs } = this.plan;
+    return new VirtualProcess(`${name}.${++this.incarnations}`, this.scheduler, {
+      skewMs: isSteady ? 0 : Math.round((2 * this.scheduler.random.next() - 1) * skewMs),
+      suspends: this.scheduler.chance(0.5),
+    });
+  }
+
+  open(
+    process: VirtualProcess,
+    role: {
+      readonly readOnly?: boolean;
+      readonly maintains?: boolean;
+      readonly checkpoint?: string;
+    },
+  ): Promise<Database> {
+    const { clock, random } = process;
+    const { flushSlots, memoryBytesMax, isOpen, isPatient } = this.plan;
+    const bare = new VirtualStore(this.bucket, process);
+    const store = isPatient ? retrying(bare, { clock, random }) : bare;
+    const compaction = {
+      ...DEFAULT_COMPACTION,
+      memoryBytesMax,
+      flushSlots,
+      flushOperations: 4 * flushSlots,
+      mergeFanIn: 2 + (flushSlots % 2),
+    };
+    return Database.open({
+      store,
+      clock,
+      random,
+      executor: () => Promise.resolve(inlineExecutor({ store, clock, random })),
+      readOnly: role.readOnly ?? false,
+      wanted: isOpen ? { metric: "euclidean" } : { dimensions: 4, metric: "euclidean" },
+      checkpoint: role.checkpoint,
+      compaction: role.maintains === true ? compaction : false,
+      indexing: { async: true, batchIndexUpdates: true },
+      limits: { ...DEFAULT_LIMITS, slotOperationsMax: 3 },
+      onEvent: (event) => {
+        if (event.type === "committed") this.manifests++;
+        const { type, ...more } = event;
+        if (type !== "index_updated") {
+          this.scheduler.note(`${process.name} * ${type} ${JSON.stringify(more)}`);
+        }
+      },
+    });
+  }
+
+  drafts(): {
+    readonly drafts: readonly Draft[];
+    readonly tokens: readonly (string | undefined)[];
+  } {
+    const { scheduler } = this;
+    const drafts: Draft[] = [];
+    const tokens: (string | undefined)[] = [];
+    const count = scheduler.chance(0.7) ? 1 : 1 + scheduler.below(3);
+    for (let i = 0; i < count; i++) {
+      const id = scheduler.pick(IDS);
+      const token = `token-${++this.tokens}`;
+      const dice = scheduler.below(10);
+      const vector = scheduler.chance(0.85)
+        ? Float32Array.from({ length: 4 }, () => scheduler.below(8))
+        : undefined;
+      const content = JSON.stringify({ text: token });
+      const key = `k${scheduler.below(3)}`;
+      tokens.push(dice < 3 ? undefined : token);
+      if (dice < 3) drafts.push({ kind: "delete", id });
+      else if (dice < 5)
+        drafts.push({ kind: "patch", id, metadata: JSON.stringify({ [key]: token }) });
+      else if (dice < 6) drafts.push({ kind: "patch", id, content, vector });
+      else
+        drafts.push({
+          kind: "put",
+          id,
+          content,
+          vector,
+          metadata: JSON.stringify({ [key]: token }),
+        });
+    }
+    return { drafts, tokens };
+  }
+}
