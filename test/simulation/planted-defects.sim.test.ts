@@ -34,7 +34,7 @@ const DEFECTS: readonly Planted[] = [
 
 for (const planted of DEFECTS) {
   const { defect, seedsMax } = planted;
-  test(`a store that ${defect.replaceAll("-", " ")} is caught within ${seedsMax} seeds`, async () => {
+  test(`[Z6] a store that ${defect.replaceAll("-", " ")} is caught within ${seedsMax} seeds`, async () => {
     expect(await seedsUntilCaught(planted)).toBeLessThanOrEqual(seedsMax);
   });
 }

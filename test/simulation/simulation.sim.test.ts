@@ -5,7 +5,7 @@ const FIRST_SEED = Number(process.env["BRAINY_SEED"] ?? 1);
 const RUNS = Number(process.env["BRAINY_RUNS"] ?? 100);
 
 for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS; seed++) {
-  test(`whatever fails, readers see what was acknowledged: BRAINY_SEED=${seed} BRAINY_RUNS=1`, async () => {
+  test(`[Z1] [Z2] [Z3] [Z4] whatever fails, readers see what was acknowledged: BRAINY_SEED=${seed} BRAINY_RUNS=1`, async () => {
     const result = await simulate({ seed });
     expect(result.checks).toBeGreaterThan(0);
     if (process.env["BRAINY_VERBOSE"] !== undefined)
@@ -13,7 +13,7 @@ for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS; seed++) {
   });
 }
 
-test("one seed is one trace", async () => {
+test("[Z5] one seed is one trace", async () => {
   const first = await simulate({ seed: 7 });
   expect(await simulate({ seed: 7 })).toEqual(first);
   expect((await simulate({ seed: 8 })).traceHash).not.toBe(first.traceHash);
