@@ -2,6 +2,7 @@
  * One bit a row, bit `row & 7` of byte `row >> 3`: the order that the kernel's masks have.
  */
 
+/** Bytes of a bitmap for so many rows. */
 export function bitmapBytes(rows: number): number {
   return (rows + 7) >>> 3;
 }
