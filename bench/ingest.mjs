@@ -5,14 +5,7 @@ import { closeSync, fsyncSync, mkdirSync, openSync, rmSync, statSync, writeSync 
 import { loadavg } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
-import {
-  inFolder,
-  inFreshProcess,
-  median,
-  quantile,
-  report,
-  round,
-} from "./support/report.mjs";
+import { inFolder, inFreshProcess, median, quantile, report, round } from "./support/report.mjs";
 
 const COUNT = Number(process.env.BRAINY_BENCH_COUNT ?? 200_000);
 const ROUNDS = Number(process.env.BRAINY_BENCH_ROUNDS ?? 3);
@@ -60,7 +53,13 @@ const loop = (name, which) => round(median(ingests.map((one) => one[name][which]
 const delays = (name) => ({
   p50: loop(name, "p50"),
   p99: loop(name, "p99"),
-  max: round(quantile(ingests.map((one) => one[name].max), 1), 2),
+  max: round(
+    quantile(
+      ingests.map((one) => one[name].max),
+      1,
+    ),
+    2,
+  ),
 });
 report(
   "ingest",

@@ -21,7 +21,9 @@ const { values } = parseArgs({
 });
 const [kills, seed] = [Number(values.kills), Number(values.seed)];
 if (!Number.isInteger(kills) || kills < 1 || !Number.isInteger(seed)) {
-  console.error("usage: node scripts/test-crash.mjs [--kills 200] [--seed 1] [--json] [--folder …]");
+  console.error(
+    "usage: node scripts/test-crash.mjs [--kills 200] [--seed 1] [--json] [--folder …]",
+  );
   process.exit(2);
 }
 

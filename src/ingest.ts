@@ -217,9 +217,7 @@ export class Ingest {
 
 const DEADLINE = Symbol("deadline");
 
-function isIterable(
-  items: Iterable<AddItem> | AsyncIterable<AddItem>,
-): items is Iterable<AddItem> {
+function isIterable(items: Iterable<AddItem> | AsyncIterable<AddItem>): items is Iterable<AddItem> {
   if (typeof items === "object" && items !== null) return Symbol.iterator in items;
   throw invalid("addMany takes an array or another iterable");
 }

@@ -28,9 +28,9 @@ test("flush and compact resolve while writes go on without a pause", async () =>
   });
   const writesMax = 3_000;
   let writes = 0;
-  let isWanted = true;
+  const end = new AbortController();
   const write = async (id: string): Promise<void> => {
-    while (isWanted && writes < writesMax) {
+    while (!end.signal.aborted && writes < writesMax) {
       writes++;
       await brain.add([1, writes], {}, { id });
     }
@@ -43,7 +43,7 @@ test("flush and compact resolve while writes go on without a pause", async () =>
   await brain.flush();
   await brain.compact();
   const writesSeen = writes;
-  isWanted = false;
+  end.abort();
   await Promise.all(writers);
   expect(writesSeen).toBeLessThan(writesMax);
 });

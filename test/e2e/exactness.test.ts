@@ -97,7 +97,10 @@ for (const name of NAMES) {
   for (const storage of ["memory", "file"] as const) {
     test(`${name} in ${storage}: recall at 10 is 1 before and after compaction`, async (context) => {
       const dataset = readVectorDataset(name);
-      if (dataset === undefined) return context.skip("no real data beside the checkout");
+      if (dataset === undefined) {
+        context.skip("no real data beside the checkout");
+        return;
+      }
       await using brain = new Brainy({
         storage: storage === "memory" ? "memory" : join(root, name),
         metric: dataset.metric,
@@ -117,7 +120,10 @@ for (const name of NAMES) {
 
 test("mnist10k under a filter that rules out the neighbourhood: recall at 10 is 1", async (context) => {
   const dataset = readVectorDataset("mnist10k");
-  if (dataset === undefined) return context.skip("no real data beside the checkout");
+  if (dataset === undefined) {
+    context.skip("no real data beside the checkout");
+    return;
+  }
   const truths = readFilteredTruth(dataset, "gtcross");
   await using brain = new Brainy({ metric: dataset.metric, compaction: false });
   await fill(brain, dataset);

@@ -47,10 +47,10 @@ async function startWriter(name: string, count: number, ...flags: string[]): Pro
   let onChange: () => void = () => {};
   let onReady: () => void = () => {};
   const ready = new Promise<void>((resolve) => (onReady = resolve));
-  let hasEnded = false;
+  const state = { hasEnded: false };
   const ended = new Promise<NodeJS.Signals | undefined>((resolve, reject) => {
     child.once("close", (code, signal) => {
-      hasEnded = true;
+      state.hasEnded = true;
       onReady();
       onChange();
       if (code === 0 || signal !== null) resolve(signal ?? undefined);
@@ -69,7 +69,7 @@ async function startWriter(name: string, count: number, ...flags: string[]): Pro
     acknowledged,
     ended,
     async acknowledges(wanted) {
-      while (acknowledged.length < wanted && !hasEnded) {
+      while (acknowledged.length < wanted && !state.hasEnded) {
         await new Promise<void>((resolve) => (onChange = resolve));
       }
     },

@@ -19,7 +19,7 @@ const WRITER = fileURLToPath(new URL("crash-writer.mjs", import.meta.url));
 /** Moments that a kill may wait for, as the writer announces them. */
 const PHASES = ["open", "compact", "took-over", "committed", "index_updated", "collected"];
 /** Those of them that come once in a run. */
-const SINGLE_PHASES = ["open", "took-over"];
+const SINGLE_PHASES = new Set(["open", "took-over"]);
 /** Milliseconds until a run is killed whatever it waits for. */
 const RUN_MS_MAX = 4_000;
 /** How much older the folder is made between two runs. */
@@ -82,9 +82,11 @@ async function killOne({ folder, random }, { run, journal }) {
   // As many kills between 5 and 50 ms as between 150 and 1,500.
   const delayMs =
     phase === "loaded" ? 5 * 300 ** random.next() : random.next() < 0.3 ? 0 : 40 * random.next();
-  const isSingle = phase === "loaded" || SINGLE_PHASES.includes(phase);
+  const isSingle = phase === "loaded" || SINGLE_PHASES.has(phase);
   const repeats = isSingle ? 1 : 1 + Math.floor(3 * random.next());
-  const child = fork(WRITER, [JSON.stringify(settings)], { stdio: ["ignore", "inherit", "pipe", "ipc"] });
+  const child = fork(WRITER, [JSON.stringify(settings)], {
+    stdio: ["ignore", "inherit", "pipe", "ipc"],
+  });
   let complaint = "";
   child.stderr.on("data", (chunk) => (complaint += chunk));
   let instant = `${phase}, late`;
@@ -100,7 +102,8 @@ async function killOne({ folder, random }, { run, journal }) {
     child.once("close", (...ended) => resolve(ended));
   });
   clearTimeout(late);
-  if (signal !== "SIGKILL") throw new Error(`the writer ended by itself, with ${code}: ${complaint}`);
+  if (signal !== "SIGKILL")
+    throw new Error(`the writer ended by itself, with ${code}: ${complaint}`);
   return instant;
 }
 
@@ -127,7 +130,11 @@ async function judge(campaign, summary, { run, operations, notes }) {
     const record = found.get(id);
     if (candidates.some((candidate) => isRecord(candidate, record))) continue;
     const kind =
-      record === undefined ? "lost" : candidates.some((one) => one !== undefined) ? "wrong" : "resurrected";
+      record === undefined
+        ? "lost"
+        : candidates.some((one) => one !== undefined)
+          ? "wrong"
+          : "resurrected";
     // An older state than the acknowledged one means that the newer operations are lost.
     summary[kind === "wrong" ? "lost" : kind]++;
     if (kind === "wrong") summary.wrong++;

@@ -18,7 +18,8 @@ export function fold(record, { kind, value, version }) {
   if (kind === "put") return { metadata: { value }, content: value, version };
   // A patch of nothing has no effect.
   if (record === undefined) return undefined;
-  if (kind === "patch") return { ...record, metadata: { ...record.metadata, note: value }, version };
+  if (kind === "patch")
+    return { ...record, metadata: { ...record.metadata, note: value }, version };
   const metadata = { ...record.metadata, moved: value };
   return { metadata, content: value, version };
 }
