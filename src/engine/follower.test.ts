@@ -390,6 +390,30 @@ test("[R7] an open record that arrives again after its lane was collected keeps 
   expect(await idsSeen(machine)).toEqual([...fleet.expected().keys()].toSorted());
 });
 
+test("[J6] operations of a collected lane that arrive again bring nothing back", async () => {
+  const fleet = new Fleet();
+  const lane = await fleet.openLane();
+  await lane.append([put("a", 1)]);
+  const numbers = [0, 1];
+  const slots = await Promise.all(
+    numbers.map(async (number) => (await fleet.store.get(slotKey(lane.id, number)))!.bytes),
+  );
+  await lane.append([remove("a")]);
+  await lane.close();
+  const { maintenance } = fleet.maintenance();
+  await maintenance.run({ force: "compact" });
+  await coverAndCollect(fleet);
+  expect((await listLog(fleet.store)).lanes.has(lane.id)).toBe(false);
+  await fleet.store.put(slotKey(lane.id, 0), slots[0]!);
+  await maintenance.run({ force: "flush", takeOver: true });
+  expect((await fleet.newest()).lanes.some((entry) => entry.lane === lane.id)).toBe(true);
+  await fleet.store.put(slotKey(lane.id, 1), slots[1]!);
+  const machine = new Machine(fleet);
+  await machine.follower.catchUp();
+  expect(await idsSeen(machine)).not.toContain("a");
+  expect(machine.follower.junkCount).toBe(1);
+});
+
 test("[R7] an idle catch-up costs two lists, and a manifest check moves no bytes", async () => {
   const fleet = new Fleet();
   const lane = await fleet.openLane();

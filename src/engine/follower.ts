@@ -216,10 +216,12 @@ export class Follower {
       const { value, done } = await slots.next();
       if (done === true) return value;
       const { manifest } = this.#view;
-      const isListed = manifest.lanes.some((entry) => entry.lane === lane);
+      const cursor = manifest.lanes.find((entry) => entry.lane === lane)?.cursor ?? -1;
       this.#options.hybridClock.observe(value.version);
+      // Adopted meanwhile: segments stand for the slot.
+      if (value.number <= cursor) continue;
       for (const operation of value.operations) {
-        if (!isListed && operation.version <= manifest.floor) this.junkCount++;
+        if (operation.version <= manifest.floor) this.junkCount++;
         else this.apply([operation]);
       }
       this.advance(lane, value.number);
