@@ -16,9 +16,19 @@ export interface S3Keys {
 /** A real server that tests may use. */
 export interface S3Server extends S3Keys {
   readonly endpoint: string;
+  /** Known gaps in the suite of stores, each with its reason. */
+  readonly gaps: Readonly<Record<string, string>>;
   /** A user that owns nothing, where there is one. Bucket policies may grant it something. */
   readonly other?: (S3Keys & { readonly user: string }) | undefined;
 }
+
+/** Cases of the suite of stores that Ceph's gateway answers otherwise. */
+const CEPH_GAPS = {
+  "of eight replacements of one version exactly one wins":
+    "a lost if-match race may be answered by 500, which is unknown; test/s3 looks instead",
+  "eight loops of compare and swap lose no increment":
+    "a lost if-match race may be answered by 500, which is unknown; test/s3 looks instead",
+};
 
 const SCRIPT = join(REPOSITORY_ROOT, "scripts/s3-server.sh");
 
@@ -38,6 +48,7 @@ export async function s3Server(): Promise<S3Server | undefined> {
       endpoint,
       accessKeyId: process.env["BRAINY_TEST_S3_ACCESS_KEY_ID"] ?? "",
       secretAccessKey: process.env["BRAINY_TEST_S3_SECRET_ACCESS_KEY"] ?? "",
+      gaps: {},
     };
   }
   try {
@@ -61,7 +72,7 @@ async function startS3Server(): Promise<S3Server> {
   const { stdout } = await run(SCRIPT, ["start", "--dir", dir, "--owner", owner], {
     timeout: START_TIMEOUT_MS,
   });
-  return JSON.parse(stdout) as S3Server;
+  return { ...(JSON.parse(stdout) as Omit<S3Server, "gaps">), gaps: CEPH_GAPS };
 }
 
 /** A client of the SDK for what tests do beside a store: buckets, policies. */

@@ -1,6 +1,7 @@
 import { BrainyError, isBrainyError } from "../../base/errors.ts";
 import { randomHex, type Random } from "../../base/random.ts";
 import type { Etag, PutResult } from "../object-store.ts";
+import { PROBE_PREFIX } from "../probe.ts";
 
 /** An etag as one store wants to be given it in `If-Match`. */
 export type EtagDialect = (etag: Etag) => string;
@@ -29,7 +30,7 @@ const unquoted: EtagDialect = (etag) => etag;
  */
 export async function learnEtagDialect(options: LearnDialectOptions): Promise<EtagDialect> {
   const { random, put, remove } = options;
-  const key = `_brainy/probe/${randomHex(random, 16)}`;
+  const key = PROBE_PREFIX + randomHex(random, 16);
   try {
     const { etag } = await put(key, Uint8Array.of(1));
     for (const dialect of [quoted, unquoted]) {
