@@ -135,6 +135,23 @@ test("a store of another database under one manifest is named", async () => {
   expect(errors(await verify(fleet))).toEqual([CONFIG_KEY]);
 });
 
+test("a collected manifest that was created again is no error, whatever it names", async () => {
+  const { fleet } = await filled();
+  const { bytes } = (await fleet.store.get(manifestKey(2)))!;
+  const { maintenance } = fleet.maintenance();
+  const other = await fleet.openLane();
+  for (let i = 0; i < 14; i++) {
+    await other.append([put("a", i, [i, 2, 3])]);
+    await maintenance.run({ force: "compact", takeOver: true });
+    fleet.clock.advance(60_000);
+  }
+  expect(await fleet.store.head(manifestKey(2))).toBeUndefined();
+  await fleet.store.put(manifestKey(2), bytes);
+  const report = await verify(fleet);
+  expect(errors(report)).toEqual([]);
+  expect(report.problems.some(({ severity }) => severity === "warning")).toBe(true);
+});
+
 test("what collection removes while verify runs is no finding", async () => {
   const { fleet } = await filled();
   const { store } = fleet;

@@ -83,8 +83,10 @@ class Verification {
     }
     const segments = new SegmentVerification(this.#store, this.#found, newest.databaseId);
     const pinned = checkpoints.map(({ manifest }) => manifest);
+    // Older ones than collection always keeps may be what a stalled process created again.
+    const recent = manifests.filter(({ number }) => number > newest.number - MANIFESTS_KEPT);
     const named = [
-      ...manifests.map((manifest) => ({ key: manifestKey(manifest.number), manifest })),
+      ...recent.map((manifest) => ({ key: manifestKey(manifest.number), manifest })),
       ...checkpoints.map(({ name, manifest }) => ({ key: checkpointKey(name), manifest })),
     ];
     const damaged = await segments.verifyAll(named, this.#step);
