@@ -190,7 +190,10 @@ export class VirtualStore implements ObjectStore {
     }
     const { duplicateRate, zombieMs } = this.#bucket.weather;
     if (options.condition !== undefined && scheduler.chance(duplicateRate)) {
-      const again = (): unknown => attempt(() => this.#bucket.put(key, own, options.condition));
+      const again = (): void => {
+        const { kind } = attempt(() => this.#bucket.put(key, own, options.condition));
+        if (kind === "value") scheduler.note(`${this.#process.name} put ${key}: again`);
+      };
       scheduler.after(scheduler.random.next() ** 3 * zombieMs, again);
     }
     return this.#write(`put ${key}`, () => {
