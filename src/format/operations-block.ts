@@ -147,16 +147,25 @@ function packVersions(operations: readonly Operation[]): {
   const columns = new Uint32Array(4 * count);
   const lanes: string[] = [];
   const laneNumbers = new Map<string, number>();
+  let lane = "";
+  let laneNumber = -1;
+  let millis = "";
   for (let i = 0; i < count; i++) {
     const { version } = operations[i]!;
-    const lane = version.slice(20);
-    let laneNumber = laneNumbers.get(lane);
-    if (laneNumber === undefined) {
-      laneNumber = lanes.push(lane) - 1;
+    // Most versions of a block are of one lane and few milliseconds: what repeats is not cut out.
+    if (laneNumber === -1 || !version.endsWith(lane)) {
+      lane = version.slice(20);
+      laneNumber = laneNumbers.get(lane) ?? lanes.push(lane) - 1;
       laneNumbers.set(lane, laneNumber);
     }
-    columns[i] = Number.parseInt(version.slice(4, 12), 16);
-    columns[count + i] = Number.parseInt(version.slice(0, 4), 16);
+    if (i > 0 && version.startsWith(millis)) {
+      columns[i] = columns[i - 1]!;
+      columns[count + i] = columns[count + i - 1]!;
+    } else {
+      millis = version.slice(0, 12);
+      columns[i] = Number.parseInt(millis.slice(4), 16);
+      columns[count + i] = Number.parseInt(millis.slice(0, 4), 16);
+    }
     columns[2 * count + i] = Number.parseInt(version.slice(13, 19), 16);
     columns[3 * count + i] = laneNumber;
   }
