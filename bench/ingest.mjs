@@ -1,11 +1,12 @@
 // 200,000 records of 384 dimensions and three metadata fields through `addMany`, every slot
 // synced before it is acknowledged, compaction on; beside a loop that only writes and syncs the
-// same bytes. Both take turns, so that a busy moment of the machine falls on both.
-import { closeSync, fsyncSync, mkdirSync, openSync, rmSync, statSync, writeSync } from "node:fs";
+// same bytes, and beside the same without compaction. All take turns, so that a busy moment of the
+// machine falls on each.
+import { closeSync, fsyncSync, mkdirSync, openSync, rmSync, writeSync } from "node:fs";
 import { loadavg } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
-import { inFolder, inFreshProcess, median, quantile, report, round } from "./support/report.mjs";
+import { inFolder, inFreshProcess, median, report, round } from "./support/report.mjs";
 
 const COUNT = Number(process.env.BRAINY_BENCH_COUNT ?? 200_000);
 const ROUNDS = Number(process.env.BRAINY_BENCH_ROUNDS ?? 3);
@@ -33,6 +34,7 @@ function writeAndSync(folder, bytes) {
 }
 
 const ingests = [];
+const uncompacted = [];
 const rawMs = [];
 const memories = [];
 await inFolder(async (root) => {
@@ -41,26 +43,33 @@ await inFolder(async (root) => {
     const ingest = inFreshProcess("support/ingest-child.mjs", folder, String(COUNT));
     ingests.push(ingest);
     rawMs.push(writeAndSync(join(root, "raw"), ingest.logBytes));
+    const other = join(root, `uncompacted-${round}`);
+    const flag = "no-compaction";
+    uncompacted.push(inFreshProcess("support/ingest-child.mjs", other, String(COUNT), flag));
+    rmSync(other, { recursive: true });
     memories.push(inFreshProcess("support/reopen-child.mjs", folder).rssPerRecordBytes);
-    if (statSync(folder).isDirectory()) rmSync(folder, { recursive: true });
+    rmSync(folder, { recursive: true });
   }
 });
 
-const perSecond = ingests.map(({ ingestMs }) => (1_000 * COUNT) / ingestMs);
-const megabytes = ingests.map(({ logBytes, ingestMs }) => logBytes / 1_000 / ingestMs);
+const perSecondOf = ({ ingestMs }) => (1_000 * COUNT) / ingestMs;
+const megabytesOf = ({ logBytes, ingestMs }) => logBytes / 1_000 / ingestMs;
+const perSecond = ingests.map(perSecondOf);
+const megabytes = ingests.map(megabytesOf);
 const rawMegabytes = ingests.map(({ logBytes }, i) => logBytes / 1_000 / rawMs[i]);
-const loop = (name, which) => round(median(ingests.map((one) => one[name][which])), 2);
-const delays = (name) => ({
-  p50: loop(name, "p50"),
-  p99: loop(name, "p99"),
-  max: round(
-    quantile(
-      ingests.map((one) => one[name].max),
-      1,
-    ),
-    2,
-  ),
-});
+const shareOfRaw = (runs) =>
+  round(median(runs.map((run, i) => megabytesOf(run) / rawMegabytes[i])), 2);
+
+/** Medians of the rounds; of the longest delays the longest. */
+function delays(runs, name) {
+  const all = runs.map((run) => run[name]);
+  return {
+    p50: round(median(all.map(({ p50 }) => p50)), 2),
+    p99: round(median(all.map(({ p99 }) => p99)), 2),
+    max: round(Math.max(...all.map(({ max }) => max)), 2),
+  };
+}
+
 report(
   "ingest",
   {
@@ -70,12 +79,18 @@ report(
     recordsPerSecondMedian: Math.round(median(perSecond)),
     logMegabytesPerSecond: round(median(megabytes)),
     rawMegabytesPerSecond: round(median(rawMegabytes)),
-    shareOfRaw: round(median(megabytes.map((value, i) => value / rawMegabytes[i])), 2),
+    shareOfRaw: shareOfRaw(ingests),
     compactions: ingests.map(({ compactions }) => compactions),
+    withoutCompaction: {
+      recordsPerSecondMedian: Math.round(median(uncompacted.map(perSecondOf))),
+      logMegabytesPerSecond: round(median(uncompacted.map(megabytesOf))),
+      shareOfRaw: shareOfRaw(uncompacted),
+    },
     eventLoopDelayMs: {
-      idle: delays("idleDelay"),
-      ingest: delays("ingestDelay"),
-      compact: delays("compactDelay"),
+      idle: delays(ingests, "idleDelay"),
+      ingest: delays(ingests, "ingestDelay"),
+      ingestWithoutCompaction: delays(uncompacted, "ingestDelay"),
+      compact: delays(ingests, "compactDelay"),
     },
     finalCompactMs: Math.round(median(ingests.map(({ compactMs }) => compactMs))),
     rssWhileIngestingMB: Math.round(median(ingests.map(({ rssMaxMB }) => rssMaxMB))),

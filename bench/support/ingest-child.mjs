@@ -9,7 +9,7 @@ import { dist, records, vectorPool } from "./report.mjs";
 const { Brainy } = await import(dist("index.js"));
 const { seededRandom } = await import(dist("base/random.js"));
 
-const [folder, countText] = process.argv.slice(2);
+const [folder, countText, ...flags] = process.argv.slice(2);
 const count = Number(countText);
 /** The histogram counts from this resolution up, so it is taken off what it says. */
 const RESOLUTION_MS = 1;
@@ -33,7 +33,7 @@ async function withDelays(run) {
 const pool = vectorPool(10_000, seededRandom(1));
 const idle = await withDelays(() => wait(2_000));
 
-const brain = new Brainy({ storage: folder });
+const brain = new Brainy({ storage: folder, compaction: !flags.includes("no-compaction") });
 let compactions = 0;
 let rssMax = 0;
 brain.on("committed", ({ payload }) => (compactions += payload.kind === "flush" ? 1 : 0));
