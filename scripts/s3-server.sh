@@ -48,6 +48,9 @@ case $store in memory | file) ;; *) usage ;; esac
 
 # --- programs
 
+# The command is Python, which may be among what was unpacked.
+ceph_program() { timeout 30 python3 "$(command -v ceph)" "$@"; }
+
 # Sets the environment in which the unpacked programs run; fails when they do not.
 use_programs() {
   if command -v radosgw ceph-mon ceph-osd ceph radosgw-admin monmaptool >/dev/null; then return 0; fi
@@ -57,7 +60,7 @@ use_programs() {
   export PATH=$root/usr/bin:$PATH PYTHONPATH=$root/usr/lib/python3/dist-packages
   export LD_LIBRARY_PATH=$libraries:$libraries/ceph:$root/usr/lib:$root/lib/$(uname -m)-linux-gnu
   plugins=$libraries
-  radosgw --version >/dev/null 2>&1 && ceph --version >/dev/null 2>&1
+  radosgw --version >/dev/null 2>&1 && ceph_program --version >/dev/null 2>&1
 }
 
 # Packages that are missing here, with all they depend on, into the cache.
@@ -234,7 +237,7 @@ rgw dns name =
 CONFIG
 }
 
-ceph_() { timeout 30 ceph -c "$dir/ceph.conf" --connect-timeout 20 "$@" >>"$dir/log/admin.out" 2>&1; }
+ceph_() { ceph_program -c "$dir/ceph.conf" --connect-timeout 20 "$@" >>"$dir/log/admin.out" 2>&1; }
 
 # create_user NAME: keys are drawn once for each folder and kept in it.
 create_user() {

@@ -10,13 +10,18 @@ import type { Etag, ObjectStore } from "../object-store.ts";
 import { probeStore } from "../probe.ts";
 import { loadS3Sdk } from "./s3-connection.ts";
 import { s3Error } from "./s3-errors.ts";
+import { openS3 } from "./s3-open.ts";
 import type { S3StoreOptions } from "./s3-options.ts";
 import { S3Store } from "./s3.ts";
 
 const body = new Uint8Array([1, 2, 3]);
 const ABSENT = { condition: { ifAbsent: true } } as const;
 const stored: FakeAnswer = { status: 200, headers: { etag: '"e1"' } };
-const quick: Clock = { ...systemClock, sleep: (ms, signal) => systemClock.sleep(ms / 50, signal) };
+/** Its waits between attempts are short; deadlines are not reached here. */
+const quick: Clock = {
+  ...systemClock,
+  sleep: (ms, signal) => systemClock.sleep(ms < 1_000 ? ms / 50 : ms, signal),
+};
 
 async function failureOf(call: Promise<unknown>): Promise<unknown> {
   return call.then(
@@ -68,6 +73,25 @@ const ANSWERS: readonly (readonly [number, string, ErrorCode, ErrorCode])[] = [
   [503, "SlowDown", "BRAINY_UNAVAILABLE", "BRAINY_UNAVAILABLE"],
   [501, "NotImplemented", "BRAINY_UNSUPPORTED", "BRAINY_UNSUPPORTED"],
 ];
+
+test("[X1] [X9] what is safe to repeat is repeated maxRetries times, and each time counted", async () => {
+  for (const [change, attempts] of [
+    [{}, 4],
+    [{ maxRetries: 1 }, 2],
+    [{ s3: { retryStrategy: "none" as const } }, 1],
+  ] as const) {
+    await using fake = await fakeS3(() => ({ status: 503 }));
+    const { store, counters } = await openS3({ ...fake.options, ...change, clock: quick });
+    expect(await failureOf(store.get("k"))).toMatchObject({ code: "BRAINY_UNAVAILABLE" });
+    expect(await failureOf(store.put("k", body, ABSENT))).toMatchObject({
+      code: "BRAINY_UNAVAILABLE",
+    });
+    expect(fake.requests.length).toBe(attempts + 1);
+    expect(counters.get).toMatchObject({ requests: attempts, errors: attempts });
+    expect(counters.put).toMatchObject({ requests: 1, errors: 1 });
+    await store[Symbol.asyncDispose]();
+  }
+});
 
 test("[X2] every answer is an error to act on, and a conflict only where a condition was", async () => {
   let answer: FakeAnswer = stored;

@@ -64,6 +64,11 @@ export class S3Store implements ObjectStore {
     return new S3Store(await loadS3Sdk(), settings);
   }
 
+  /** Times that a request which is safe to repeat may be made in all. */
+  get attemptsMax(): number {
+    return this.#settings.attemptsMax;
+  }
+
   /** Requests really sent, parts and repetitions among them. Live. */
   get counters(): RequestCounters {
     return this.#connection.counters;
