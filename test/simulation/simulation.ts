@@ -43,6 +43,7 @@ async function run(world: World): Promise<void> {
   for (const actor of actors) actor.start();
   await world.until("the actors to stop", () => actors.every(({ isDone }) => isDone));
   bucket.weather.faultRate = 0;
+  bucket.weather.slowRate = 0;
   bucket.weather.duplicateRate = 0;
   await world.until("what is still under way", () => scheduler.isIdle);
   let isSettled = false;
