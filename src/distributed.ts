@@ -1,0 +1,14 @@
+/*
+ * `brainy/distributed`: the parts of a fleet that people customise.
+ */
+
+export { AffinityPartitioner, type AffinityOptions } from "./cluster/affinity-partitioner.ts";
+export { ConsistentHashRing } from "./cluster/consistent-hash-ring.ts";
+export { HashPartitioner, type PartitionerConfig } from "./cluster/hash-partitioner.ts";
+export {
+  HybridMode,
+  OperationalMode,
+  ReadOnlyMode,
+  WriteOnlyMode,
+  type CacheStrategy,
+} from "./cluster/operational-mode.ts";
