@@ -403,8 +403,8 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
     database: Database,
   ): Promise<{ readonly snapshot: FullSnapshot; readonly release: () => Promise<void> }> {
     const hasSegments = (database.view?.manifest.segments.length ?? 0) > 0;
-    for (let attempt = 0; attempt < PIN_ATTEMPTS_MAX && hasSegments; attempt++) {
-      if (this.#session.options.readOnly) break;
+    const isPinned = hasSegments && !this.#session.options.readOnly;
+    for (let attempts = isPinned ? PIN_ATTEMPTS_MAX : 0; attempts > 0; attempts--) {
       const name = `export-${database.newUlid()}`;
       const { manifest } = await database.checkpoint(name, EXPORT_MS_MAX);
       const release = (): Promise<void> => database.deleteCheckpoint(name);

@@ -2,7 +2,7 @@ import { LANE_PATTERN, type LaneId } from "./version.ts";
 import type { SegmentId } from "./manifest.ts";
 
 /*
- * The layout of the bucket, and the only place that knows it. Numbers are zero-padded so that the
+ * The layout of the bucket, and the only place that knows it, but for the scratch keys of the store probe. Numbers are zero-padded so that the
  * order of a LIST is their order. Only keys that match this grammar exactly are ever deleted.
  */
 
@@ -14,8 +14,6 @@ export const MANIFEST_PREFIX = "_brainy/manifests/";
 export const WAL_PREFIX = "_brainy/wal/";
 /** Before every checkpoint's name. */
 export const CHECKPOINT_PREFIX = "_brainy/checkpoints/";
-/** Before the scratch keys of the store probe. */
-export const PROBE_PREFIX = "_brainy/probe/";
 /** Before the folder of every segment and deletion vector. */
 export const SEGMENT_PREFIX = "vectors/";
 

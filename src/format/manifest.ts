@@ -4,8 +4,6 @@ import type { JsonFields } from "./json-fields.ts";
 import { decodeSealedJson, encodeSealedJson } from "./sealed-json.ts";
 import type { LaneId, Version } from "./version.ts";
 
-export { FORMAT_VERSION } from "./format-version.ts";
-
 /** A ulid naming one segment. Never reused. */
 export type SegmentId = Brand<string, "SegmentId">;
 
