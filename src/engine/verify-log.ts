@@ -90,7 +90,10 @@ class LaneWalk {
     const first: Version = slot.operations[0]?.version ?? slot.version;
     const previous = this.#previous?.slot;
     if (previous?.kind === "seal") {
-      this.#found.error(key, `comes after the seal in slot ${previous.number}`);
+      // At or below the floor it is what a lane left that had ended before, and nothing reads it.
+      const isLeft = slot.version <= this.#manifest.floor;
+      const problem = `comes after the seal in slot ${previous.number}`;
+      this.#found.add(isLeft ? "warning" : "error", key, problem);
     }
     const isLater =
       previous === undefined ||
