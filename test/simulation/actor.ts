@@ -101,7 +101,8 @@ class Life {
         this.#process.stall(scheduler.pick([20_000, 20 * MINUTE, 5 * HOUR, 26 * HOUR, 48 * HOUR]));
       });
     }
-    if (scheduler.chance(plan.jumpRate)) {
+    // A suspension may hide a jump until the store has answered again.
+    if (scheduler.chance(plan.jumpRate) && !this.#process.suspends) {
       scheduler.after(soon(), () => {
         scheduler.note(`${this.#process.name}: its clock jumps`);
         this.#process.skewMs += scheduler.pick([-HOUR, -20_000, 20_000, HOUR]);

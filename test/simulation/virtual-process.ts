@@ -21,7 +21,7 @@ export class VirtualProcess {
   readonly clock: Clock;
   isAlive = true;
   skewMs: number;
-  readonly #suspends: boolean;
+  readonly suspends: boolean;
   #stalledUntilMs = 0;
   #suspendedMs = 0;
 
@@ -29,7 +29,7 @@ export class VirtualProcess {
     this.name = name;
     this.scheduler = scheduler;
     this.skewMs = machine.skewMs;
-    this.#suspends = machine.suspends;
+    this.suspends = machine.suspends;
     this.random = seededRandom(scheduler.below(2 ** 31));
     this.clock = {
       nowMs: () => scheduler.nowMs + this.skewMs,
@@ -62,7 +62,7 @@ export class VirtualProcess {
     this.scheduler.note(`${this.name} stalls for ${Math.round(ms / 1000)} s`);
     this.#stalledUntilMs = nowMs + ms;
     // Nobody looks at a clock while nothing is delivered, so the whole stall may count at once.
-    if (this.#suspends) this.#suspendedMs += ms;
+    if (this.suspends) this.#suspendedMs += ms;
   }
 
   kill(): void {
