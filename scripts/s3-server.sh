@@ -72,7 +72,8 @@ fetch_programs() {
   local apt=$cache/apt
   local options=(
     -o "Dir::State::lists=$apt/lists" -o "Dir::Cache=$apt" -o "Dir::Cache::archives=$apt/archives"
-    -o Debug::NoLocking=1 -o APT::Sandbox::User= -o Acquire::Retries=3 -qq
+    -o Debug::NoLocking=1 -o APT::Sandbox::User= -o Acquire::Retries=1
+    -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20 -qq
   )
   rm -rf "$cache/root" "$cache/root.new"
   mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$cache/root.new"

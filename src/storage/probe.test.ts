@@ -5,7 +5,14 @@ import { seededRandom } from "../base/random.ts";
 import { MemoryStore } from "./adapters/memory.ts";
 import { faulty } from "./layers/faulty.ts";
 import { metered } from "./layers/metered.ts";
-import type { ListOptions, ListPage, ObjectStore, PutOptions, PutResult } from "./object-store.ts";
+import type {
+  Etag,
+  ListOptions,
+  ListPage,
+  ObjectStore,
+  PutOptions,
+  PutResult,
+} from "./object-store.ts";
 import { PROBE_PREFIX, probeStore } from "./probe.ts";
 
 /** Its waits are over at once. */
@@ -60,6 +67,41 @@ const BROKEN: Readonly<Record<string, { store: () => ObjectStore; says: RegExp }
         }
       })(),
     says: /creators of one key won/,
+  },
+  "keeps creators apart only while they race": {
+    store: () =>
+      new (class extends MemoryStore {
+        #isBusy = false;
+
+        override async put(key: string, bytes: Uint8Array, options: PutOptions = {}) {
+          const { condition } = options;
+          if (condition === undefined || "ifMatch" in condition) {
+            return super.put(key, bytes, options);
+          }
+          if (this.#isBusy) throw new BrainyError("BRAINY_CONFLICT", "another one is at it");
+          this.#isBusy = true;
+          await systemClock.breathe();
+          this.#isBusy = false;
+          return super.put(key, bytes);
+        }
+      })(),
+    says: /created twice/,
+  },
+  "gives every version one etag": {
+    store: () =>
+      new (class extends MemoryStore {
+        override async get(key: string) {
+          const found = await super.get(key);
+          return found === undefined ? undefined : { ...found, etag: "same" as Etag };
+        }
+
+        override async put(key: string, bytes: Uint8Array, options: PutOptions = {}) {
+          const { condition } = options;
+          const isMatch = condition !== undefined && "ifMatch" in condition;
+          return { ...(await super.put(key, bytes, isMatch ? {} : options)), etag: "same" as Etag };
+        }
+      })(),
+    says: /one etag/,
   },
   "lets nobody create": {
     store: () =>
@@ -184,6 +226,21 @@ test("a store that never answers is unavailable, not refused, after a bounded nu
   })();
   await expect(probe(store)).rejects.toMatchObject({ code: "BRAINY_UNAVAILABLE" });
   expect(puts).toBe(32);
+});
+
+test("[X8] an old version that was accepted without an answer is no pass", async () => {
+  const store = new (class extends MemoryStore {
+    override async put(key: string, bytes: Uint8Array, options: PutOptions = {}) {
+      const { condition } = options;
+      const current = (await this.get(key))?.etag;
+      if (condition === undefined || !("ifMatch" in condition) || condition.ifMatch === current) {
+        return super.put(key, bytes, options);
+      }
+      await super.put(key, bytes);
+      throw lost();
+    }
+  })();
+  await expect(probe(store)).rejects.toMatchObject({ code: "BRAINY_UNAVAILABLE" });
 });
 
 test("a winner whose answer was lost is a winner", async () => {

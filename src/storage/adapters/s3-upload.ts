@@ -2,6 +2,7 @@ import type { CompletedPart } from "@aws-sdk/client-s3";
 import { concatBytes } from "../../base/bytes.ts";
 import { BrainyError } from "../../base/errors.ts";
 import type { S3Connection, S3Sdk } from "./s3-connection.ts";
+import { s3Code } from "./s3-errors.ts";
 
 /** Parts on their way at once; one more is being filled meanwhile. */
 const PARTS_AT_ONCE = 3;
@@ -95,7 +96,7 @@ export class S3Upload {
         await context.client.send(command, context.options);
       } catch (error) {
         // An earlier attempt did it, and its answer was lost; the caller looks at the object.
-        if (attempts > 1 && error instanceof sdk.NoSuchUpload) return;
+        if (attempts > 1 && s3Code(error) === "NoSuchUpload") return;
         throw error;
       }
     });

@@ -5,6 +5,7 @@ import { errorDocument, fakeS3, type FakeAnswer } from "../../../test/support/fa
 import { systemClock, type Clock } from "../../base/clock.ts";
 import { isBrainyError, type ErrorCode } from "../../base/errors.ts";
 import { seededRandom } from "../../base/random.ts";
+import { streamOf } from "../conformance/case.ts";
 import { retrying } from "../layers/retrying.ts";
 import type { Etag, ObjectStore } from "../object-store.ts";
 import { probeStore } from "../probe.ts";
@@ -12,6 +13,7 @@ import { loadS3Sdk } from "./s3-connection.ts";
 import { s3Error } from "./s3-errors.ts";
 import { openS3 } from "./s3-open.ts";
 import type { S3StoreOptions } from "./s3-options.ts";
+import { readS3Object } from "./s3-read.ts";
 import { S3Store } from "./s3.ts";
 
 const body = new Uint8Array([1, 2, 3]);
@@ -140,7 +142,7 @@ test("an error tells where to look and keeps signatures to itself", async () => 
   await using store = await S3Store.open({ ...fake.options, prefix: "db" });
   const error = await failureOf(store.put("k", body));
   expect(String(error)).toBe("BrainyError: put s3://bucket/db/k: 500 InternalError");
-  const shown = inspect(error, { depth: 20 });
+  const shown = inspect(error, { depth: 20, showHidden: true });
   expect(shown).toContain("tx-77");
   expect(shown).not.toMatch(/AWS4-HMAC|Signature=/);
 });
@@ -237,7 +239,7 @@ test("[X7] no more requests are on their way than the options allow", async () =
     if (isHolding) await new Promise<void>((resolve) => held.push(resolve));
     return stored;
   });
-  const s3 = { readConcurrency: 2, writeConcurrency: 3 };
+  const s3 = { readConcurrency: 1, writeConcurrency: 3 };
   await using store = await S3Store.open({ ...fake.options, s3 });
   const puts = Array.from({ length: 20 }, (_, i) => store.put(`k${i}`, body));
   for (let left = 20; left > 0; left -= 3) {
@@ -267,10 +269,43 @@ test("a body that ends early is no answer, and a store without ranges is cut her
   await using fake = await fakeS3(() => answer);
   await using store = await S3Store.open(fake.options);
   expect(await failureOf(store.get("k"))).toMatchObject({ code: "BRAINY_UNAVAILABLE" });
+  const short = { Body: streamOf(body), ContentLength: 10 };
+  const read = readS3Object("get k", short, { expectBytes: () => undefined });
+  expect(await failureOf(read)).toMatchObject({ code: "BRAINY_UNAVAILABLE" });
   answer = { status: 200, headers: { etag: '"e"' }, body: "12345" };
   const found = await store.get("k", { range: [1, 3] });
   expect(found?.bytes).toEqual(new TextEncoder().encode("23"));
   expect(found?.bytesTotal).toBe(5);
+});
+
+test("[X6] an end of an upload that was answered late is known by the object it made", async () => {
+  for (const [size, outcome] of [
+    ["5242881", "done"],
+    ["7", "BRAINY_UNAVAILABLE"],
+    [undefined, "BRAINY_UNAVAILABLE"],
+  ] as const) {
+    let ends = 0;
+    await using fake = await fakeS3(({ method, query }) => {
+      const document =
+        "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>";
+      if (query.has("uploads")) return { status: 200, body: document };
+      if (method === "POST" && ++ends === 1) return { status: 503 };
+      if (method === "POST") return { status: 404, body: errorDocument("NoSuchUpload") };
+      if (method !== "HEAD") return stored;
+      if (size === undefined) return { status: 404 };
+      return { status: 200, headers: { etag: '"e-2"', "content-length": size } };
+    });
+    const s3 = { multipartThreshold: 5 << 20 };
+    await using store = await S3Store.open({ ...fake.options, s3, clock: quick });
+    const whole = streamOf(new Uint8Array(5 << 20), Uint8Array.of(1));
+    const put = await store.putStream("k", whole).then(
+      ({ etag }) => (etag === "e-2" ? "done" : etag),
+      (error: unknown) => (error as { readonly code: string }).code,
+    );
+    expect(put).toBe(outcome);
+    const aborts = fake.requests.filter(({ method }) => method === "DELETE");
+    expect(aborts.length).toBe(outcome === "done" ? 0 : 1);
+  }
 });
 
 test("a delete that names keys it could not delete is none", async () => {
@@ -315,12 +350,7 @@ test("options become headers, an agent of the caller is used, checksums are not 
   const s3 = { useServerSideEncryption: true, cacheHeaders: true };
   await using store = await S3Store.open({ ...fake.options, s3, httpOptions: { agent } });
   await store.put("k", body);
-  await store.putStream(
-    "s",
-    (async function* () {
-      yield body;
-    })(),
-  );
+  await store.putStream("s", streamOf(body));
   const [put, stream] = fake.requests.map(({ headers }) => headers);
   expect(put?.["x-amz-server-side-encryption"]).toBe("AES256");
   expect(put?.["cache-control"]).toBeUndefined();
@@ -333,10 +363,11 @@ test("options become headers, an agent of the caller is used, checksums are not 
 test("a read-only store refuses every write before it is sent", async () => {
   await using fake = await fakeS3(() => stored);
   await using store = await S3Store.open({ ...fake.options, readOnly: true });
-  const chunks = (async function* () {
-    yield body;
-  })();
-  const calls = [store.put("k", body), store.putStream("k", chunks), store.deleteMany(["k"])];
+  const calls = [
+    store.put("k", body),
+    store.putStream("k", streamOf(body)),
+    store.deleteMany(["k"]),
+  ];
   for (const call of calls) {
     expect(await failureOf(call)).toMatchObject({ code: "BRAINY_DENIED" });
   }

@@ -309,10 +309,15 @@ export class S3Store implements ObjectStore {
     const input = { Bucket: this.#settings.bucket, Key: this.#settings.prefix + key };
     const call = { kind: "head", what, signal } as const;
     return this.#connection.callRepeatedly(call, async ({ client, options }) => {
-      const output = await client.send(new this.#sdk.HeadObjectCommand(input), options);
-      if (output.ContentLength !== bytesTotal) {
-        const size = `${output.ContentLength} bytes, not ${bytesTotal}`;
-        throw new BrainyError("BRAINY_UNAVAILABLE", `${what}: the object has ${size}`);
+      const output = await client
+        .send(new this.#sdk.HeadObjectCommand(input), options)
+        .catch((error: unknown) => {
+          if (s3Status(error) === 404) return undefined;
+          throw error;
+        });
+      if (output?.ContentLength !== bytesTotal) {
+        const size = `${output?.ContentLength ?? "no"} bytes, not ${bytesTotal}`;
+        throw new BrainyError("BRAINY_UNAVAILABLE", `${what}: after its upload it has ${size}`);
       }
       return { etag: bare(output.ETag, what), storeMs: this.#connection.storeMs(output, what) };
     });
