@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { systemClock } from "./base/clock.ts";
 import { seededRandom } from "./base/random.ts";
 import { Brainy } from "./brainy.ts";
+import { faulty } from "./storage/layers/faulty.ts";
 import { MemoryStore } from "./storage/adapters/memory.ts";
 import type { BrainyEvent } from "./types.ts";
 
@@ -308,4 +309,18 @@ test("a database too damaged to open is verified all the same", async () => {
   expect(report.problems).toContainEqual(
     expect.objectContaining({ key: "_brainy/config.json", severity: "error" }),
   );
+});
+
+test("a store that often does not answer costs time and no results", async () => {
+  const random = seededRandom(3);
+  const store = faulty(new MemoryStore({}), { random, errorRate: 0.1 });
+  await using brain = new Brainy({ storage: { type: "store", store }, dimensions: 2 });
+  for (let i = 0; i < 20; i++) {
+    await brain.add([1, i], { i }, { id: `r${i}` });
+    if (i === 10) await brain.compact();
+  }
+  expect(await brain.count()).toBe(20);
+  await using other = new Brainy({ storage: { type: "store", store } });
+  expect((await other.search([1, 19], 1))[0]?.id).toBe("r19");
+  expect(store.faultCount).toBeGreaterThan(5);
 });

@@ -42,8 +42,8 @@ export class Session {
   /** The store alone, without reading anything of it. */
   openStore(): Promise<OpenedStorage> {
     if (this.#closing !== undefined) return Promise.reject(closedError());
-    const { storage, clock } = this.options;
-    this.#storage ??= openStorage(storage, { clock }).catch((error: unknown) => {
+    const { storage, clock, random } = this.options;
+    this.#storage ??= openStorage(storage, { clock, random }).catch((error: unknown) => {
       this.#storage = undefined;
       throw error;
     });

@@ -1,7 +1,9 @@
 import { BrainyError, invalid } from "./base/errors.ts";
 import type { Clock } from "./base/clock.ts";
 import { refuseUnknownKeys } from "./base/nearest-name.ts";
+import type { Random } from "./base/random.ts";
 import { MemoryStore } from "./storage/adapters/memory.ts";
+import { retrying } from "./storage/layers/retrying.ts";
 import type { ObjectStore } from "./storage/object-store.ts";
 import { openStore } from "./storage/open-store.ts";
 import type { StorageOption } from "./types.ts";
@@ -15,10 +17,13 @@ export interface OpenedStorage {
 /** Schemes and types that are decided but not built. */
 const LATER = new Set(["s3", "customS3", "r2", "gs", "azure", "opfs", "cloud"]);
 
-/** Opens what `options.storage` names. Nothing is created before the first write. */
+/**
+ * Opens what `options.storage` names. Nothing is created before the first write. What is safe to
+ * repeat is repeated when the store does not answer.
+ */
 export async function openStorage(
   storage: StorageOption,
-  options: { readonly clock: Clock },
+  options: { readonly clock: Clock; readonly random: Random },
 ): Promise<OpenedStorage> {
   if (typeof storage === "string") return openStorage(parseStorage(storage), options);
   if (typeof storage !== "object" || storage === null) {
@@ -34,11 +39,12 @@ export async function openStorage(
       if (typeof path !== "string" || path === "") {
         throw invalid("options.storage.path must name a folder");
       }
-      return { store: await openStore({ type: "file", root: path, shared }), isOwned: true };
+      const store = await openStore({ type: "file", root: path, shared });
+      return { store: retrying(store, options), isOwned: true };
     }
     case "store":
       refuseUnknownKeys(storage, ["type", "store"], "options.storage");
-      return { store: storage.store, isOwned: false };
+      return { store: retrying(storage.store, options), isOwned: false };
     default:
       throw unknownType(String((storage as { readonly type: unknown }).type));
   }

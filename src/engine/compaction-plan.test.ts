@@ -1,11 +1,10 @@
 import { expect, test } from "vitest";
-import type { SegmentEntry, SegmentId } from "../format/manifest.ts";
+import { emptyManifest, type SegmentEntry, type SegmentId } from "../format/manifest.ts";
 import { VERSION_ZERO, type LaneId } from "../format/version.ts";
 import { compaction } from "../../test/support/fleet.ts";
 import { planCompaction } from "./compaction-plan.ts";
 import type { CompactionJob } from "./compaction.ts";
 import type { LaneTail } from "./lane-ledger.ts";
-import { emptyManifest } from "./maintenance.ts";
 
 const LANE = "01ARZ3NDEKTSV4RRFFQ69G5FAA" as LaneId;
 const MIB = 2 ** 20;

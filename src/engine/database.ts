@@ -4,7 +4,7 @@ import { ulidFactory } from "../base/ids.ts";
 import { randomHex, type Random } from "../base/random.ts";
 import type { ConfigDocument } from "../format/config.ts";
 import type { Checkpoint } from "../format/checkpoint.ts";
-import type { Manifest } from "../format/manifest.ts";
+import { emptyManifest, type Manifest } from "../format/manifest.ts";
 import type { Operation } from "../format/operation.ts";
 import type { LaneId, Version } from "../format/version.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
@@ -24,7 +24,7 @@ import {
   readSettings,
   type WantedSettings,
 } from "./settings.ts";
-import { View, emptyManifest } from "./view.ts";
+import { View } from "./view.ts";
 
 /** Slots that exist before every writer tries maintenance, `close()` included. */
 const SLOTS_CROWDED = 1_000;

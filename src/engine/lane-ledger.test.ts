@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { LaneEntry, Manifest } from "../format/manifest.ts";
+import { emptyManifest, type LaneEntry, type Manifest } from "../format/manifest.ts";
 import { VERSION_ZERO, makeVersion, type LaneId, type Version } from "../format/version.ts";
 import type { CoveredLane } from "./compaction.ts";
 import {
@@ -9,7 +9,6 @@ import {
   uncoveredTails,
   type LedgerInput,
 } from "./lane-ledger.ts";
-import { emptyManifest } from "./maintenance.ts";
 
 const A = "01ARZ3NDEKTSV4RRFFQ69G5FAA" as LaneId;
 const B = "01ARZ3NDEKTSV4RRFFQ69G5FAB" as LaneId;

@@ -2,9 +2,13 @@ import type { Clock } from "../base/clock.ts";
 import { BrainyError, isBrainyError } from "../base/errors.ts";
 import { ulidFactory } from "../base/ids.ts";
 import { randomHex, type Random } from "../base/random.ts";
-import { FORMAT_VERSION } from "../format/format-version.ts";
-import type { DeletionEntry, Manifest, SegmentId } from "../format/manifest.ts";
-import { VERSION_ZERO, type LaneId } from "../format/version.ts";
+import {
+  emptyManifest,
+  type DeletionEntry,
+  type Manifest,
+  type SegmentId,
+} from "../format/manifest.ts";
+import type { LaneId } from "../format/version.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import { collectGarbage, type CollectionReport } from "./collection.ts";
 import { planCompaction, type CompactionOptions } from "./compaction-plan.ts";
@@ -403,26 +407,6 @@ export class Maintenance {
       : Number.POSITIVE_INFINITY;
     host.log({ type: "collected", report });
   }
-}
-
-/** What comes before manifest 1. */
-export function emptyManifest(databaseId: string): Manifest {
-  return {
-    formatVersion: FORMAT_VERSION,
-    minReader: FORMAT_VERSION,
-    minWriter: FORMAT_VERSION,
-    databaseId,
-    number: 0,
-    nonce: "none",
-    epoch: 0,
-    holder: "",
-    createdMs: 0,
-    floor: VERSION_ZERO,
-    maxVersion: VERSION_ZERO,
-    dimensions: undefined,
-    segments: [],
-    lanes: [],
-  };
 }
 
 /** The part of each tail that was there when a forced run began. */

@@ -1,9 +1,13 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { Manifest, SegmentEntry, SegmentId } from "../format/manifest.ts";
+import {
+  emptyManifest,
+  type Manifest,
+  type SegmentEntry,
+  type SegmentId,
+} from "../format/manifest.ts";
 import { VERSION_ZERO, type LaneId } from "../format/version.ts";
 import { ROW_DROPPED, type CompactionResult } from "./compaction.ts";
-import { emptyManifest } from "./maintenance.ts";
 import { applyResult, unionRows } from "./manifest-change.ts";
 
 const LANES = ["01ARZ3NDEKTSV4RRFFQ69G5FAA", "01ARZ3NDEKTSV4RRFFQ69G5FAB"] as LaneId[];

@@ -1,7 +1,7 @@
 import { hashId } from "../format/hash-id.ts";
-import type { Manifest, SegmentId } from "../format/manifest.ts";
+import { emptyManifest, type Manifest, type SegmentId } from "../format/manifest.ts";
 import type { Operation } from "../format/operation.ts";
-import { VERSION_ZERO, versionLane, type LaneId, type Version } from "../format/version.ts";
+import { versionLane, type LaneId, type Version } from "../format/version.ts";
 import type { VectorArena } from "../kernel/vector-arena.ts";
 import { clearBit, countBits, hasBit } from "./bitmap.ts";
 import type { LoadedSegment } from "./loaded-segment.ts";
@@ -246,24 +246,4 @@ export function operationBytes(operation: Operation): number {
 export function tailOperationsOf(record: TailRecord): readonly Operation[] {
   const { base, patches } = record.state;
   return base === undefined ? patches : [base, ...patches];
-}
-
-/** What a database without manifests stands for: number 0, which is never stored. */
-export function emptyManifest(databaseId: string): Manifest {
-  return {
-    formatVersion: 1,
-    minReader: 1,
-    minWriter: 1,
-    databaseId,
-    number: 0,
-    nonce: "",
-    epoch: 0,
-    holder: "",
-    createdMs: 0,
-    floor: VERSION_ZERO,
-    maxVersion: VERSION_ZERO,
-    dimensions: undefined,
-    segments: [],
-    lanes: [],
-  };
 }

@@ -1,8 +1,9 @@
 import type { Brand } from "../base/brand.ts";
 import { ULID_PATTERN } from "../base/ids.ts";
+import { FORMAT_VERSION } from "./format-version.ts";
 import type { JsonFields } from "./json-fields.ts";
 import { decodeSealedJson, encodeSealedJson } from "./sealed-json.ts";
-import type { LaneId, Version } from "./version.ts";
+import { VERSION_ZERO, type LaneId, type Version } from "./version.ts";
 
 /** A ulid naming one segment. Never reused. */
 export type SegmentId = Brand<string, "SegmentId">;
@@ -191,4 +192,24 @@ function refuseTwice(fields: JsonFields, name: string, values: readonly string[]
     if (seen.has(value)) fields.fail(name, `without duplicates (${value} is listed twice)`);
     seen.add(value);
   }
+}
+
+/** What comes before manifest 1. */
+export function emptyManifest(databaseId: string): Manifest {
+  return {
+    formatVersion: FORMAT_VERSION,
+    minReader: FORMAT_VERSION,
+    minWriter: FORMAT_VERSION,
+    databaseId,
+    number: 0,
+    nonce: "none",
+    epoch: 0,
+    holder: "",
+    createdMs: 0,
+    floor: VERSION_ZERO,
+    maxVersion: VERSION_ZERO,
+    dimensions: undefined,
+    segments: [],
+    lanes: [],
+  };
 }

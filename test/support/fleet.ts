@@ -2,7 +2,7 @@ import { expect } from "vitest";
 import { ulidFactory } from "../../src/base/ids.ts";
 import { randomHex, seededRandom, type Random } from "../../src/base/random.ts";
 import { slotKey } from "../../src/format/keys.ts";
-import type { Manifest } from "../../src/format/manifest.ts";
+import { emptyManifest, type Manifest } from "../../src/format/manifest.ts";
 import type { Operation } from "../../src/format/operation.ts";
 import { SegmentReader } from "../../src/format/segment-reader.ts";
 import { decodeSlot, encodeSlot, type Slot } from "../../src/format/slot.ts";
@@ -14,7 +14,6 @@ import { isFinished, uncoveredTails } from "../../src/engine/lane-ledger.ts";
 import { listLog } from "../../src/engine/log-listing.ts";
 import {
   Maintenance,
-  emptyManifest,
   type MaintenanceEvent,
   type MaintenanceOptions,
 } from "../../src/engine/maintenance.ts";
