@@ -1,6 +1,7 @@
 import { BrainyError } from "./base/errors.ts";
 import { refuseUnknownKeys } from "./base/nearest-name.ts";
 import { ADD_KEYS, EVERY_PART, READ_KEYS, freshness, partsOf, quote } from "./call-options.ts";
+import type { DistributedConfig } from "./cluster/distributed-config.ts";
 import type { Database } from "./engine/database.ts";
 import { compileFilter } from "./engine/filter.ts";
 import type { Filter } from "./engine/filter-types.ts";
@@ -16,7 +17,7 @@ import { presentRecord } from "./present.ts";
 import { prepareRecord, putDraft, recordOfAdd } from "./record-encoder.ts";
 import { patchDraft } from "./record-patch.ts";
 import { searchQuery } from "./search-query.ts";
-import { Session, readOnlyError } from "./session.ts";
+import { Session } from "./session.ts";
 import type {
   AddItem,
   AddManyOptions,
@@ -359,8 +360,8 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
       readonly onProgress?: ((objects: number) => void) | undefined;
     } = {},
   ): Promise<VerifyReport> {
-    const { clock, random, readOnly } = this.#session.options;
-    if (options.repair === true && readOnly) throw readOnlyError();
+    const { clock, random } = this.#session.options;
+    if (options.repair === true && this.#session.role === "reader") throw this.#session.refusal();
     // A damaged database does not open, and must be looked at all the same.
     const { store } = await this.#session.openStore();
     const { verifyStore } = await import("./engine/verify.ts");
@@ -369,14 +370,21 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
 
   /** Figures of this instance that are already in memory. */
   getMetrics(): Metrics {
-    return this.#session.monitor.metrics(this.#session.database);
+    return this.#session.monitor.metrics(this.#session.database, this.#session.nodes);
   }
 
   /** How this instance is. Thresholds and warnings: docs/guide/monitoring.md. */
   getHealthStatus(): HealthStatus {
-    const { readOnly } = this.#session.options;
-    const instanceId = this.#session.database?.incarnation ?? "closed";
-    return this.#session.monitor.health({ database: this.#session.database, instanceId, readOnly });
+    const { database, instanceId, role } = this.#session;
+    return this.#session.monitor.health({ database, instanceId, role });
+  }
+
+  /**
+   * Shared settings and all instances of the fleet, read now; needs `distributed`. Costs one LIST,
+   * a GET, and one more for each other instance that has spoken since the last call.
+   */
+  getDistributedConfig(): Promise<DistributedConfig> {
+    return this.#session.distributedConfig();
   }
 
   /** Calls `handler` on every event of a type, or of all with `'*'`. Returns what undoes it. */

@@ -11,6 +11,8 @@ export function createAutoBrainy(options?: BrainyOptions): Brainy {
 
 export { BrainyError, ERROR_CODES, isBrainyError } from "./base/errors.ts";
 export type { ErrorAction, ErrorCode } from "./base/errors.ts";
+export type { DistributedConfig } from "./cluster/distributed-config.ts";
+export type { InstanceView } from "./cluster/registry.ts";
 export type { Filter } from "./engine/filter-types.ts";
 export type { VerifyProblem, VerifyReport } from "./engine/verify.ts";
 export type { Metric } from "./kernel/metric.ts";

@@ -1,6 +1,8 @@
 import type { Clock } from "./base/clock.ts";
 import { isBrainyError } from "./base/errors.ts";
+import type { Role } from "./cluster/role.ts";
 import type { Database } from "./engine/database.ts";
+import type { HeartbeatMetrics } from "./format/heartbeat.ts";
 
 /** Seconds over which rates are averaged. */
 const WINDOW_SECONDS = 60;
@@ -16,7 +18,7 @@ const SLOTS_HIGH = 10_000;
 export interface HealthStatus {
   readonly status: "healthy" | "degraded" | "unhealthy";
   readonly instanceId: string;
-  readonly role: "reader" | "hybrid";
+  readonly role: Role;
   /** Seconds since it was opened. */
   readonly uptime: number;
   readonly metrics: {
@@ -82,6 +84,7 @@ export class Monitor {
   readonly #openedAtMs: number;
   readonly #seconds: Second[] = [];
   readonly #totals = { read: 0, write: 0 };
+  #usedAtMs: number;
   #contentHits = 0;
   #contentReads = 0;
   #cpu: { readonly atMs: number; readonly micros: number };
@@ -89,6 +92,7 @@ export class Monitor {
   constructor(clock: Clock) {
     this.#clock = clock;
     this.#openedAtMs = clock.monotonicMs();
+    this.#usedAtMs = this.#openedAtMs;
     this.#cpu = { atMs: this.#openedAtMs, micros: cpuMicros() };
   }
 
@@ -104,6 +108,7 @@ export class Monitor {
       throw error;
     } finally {
       this.#totals[kind]++;
+      this.#usedAtMs = this.#clock.monotonicMs();
       const second = this.#second();
       second.operations++;
       if (isFailure) second.failures++;
@@ -117,16 +122,30 @@ export class Monitor {
     this.#contentReads += read;
   }
 
+  /** Since the last operation ended, or since it was opened. */
+  get idleMs(): number {
+    return this.#clock.monotonicMs() - this.#usedAtMs;
+  }
+
+  /** What an instance tells its fleet. */
+  figures(database: Database | undefined): HeartbeatMetrics {
+    return {
+      vectorCount: database?.stats().records ?? 0,
+      cacheHitRate: this.#contentReads === 0 ? 0 : this.#contentHits / this.#contentReads,
+      memoryUsage: processFigures().memoryUsage?.().rss ?? 0,
+    };
+  }
+
   /** See docs/guide/monitoring.md for every threshold and warning. */
   health(options: {
     readonly database: Database | undefined;
     readonly instanceId: string;
-    readonly readOnly: boolean;
+    readonly role: Role;
   }): HealthStatus {
-    const { database, instanceId, readOnly } = options;
+    const { database, instanceId, role } = options;
     const stats = database?.stats();
     const window = this.#window();
-    const memoryBytes = processFigures().memoryUsage?.().rss ?? 0;
+    const { vectorCount, cacheHitRate, memoryUsage: memoryBytes } = this.figures(database);
     const warnings: string[] = [];
     if (memoryBytes > MEMORY_SHARE_HIGH * memoryLimit()) {
       warnings.push("High memory usage detected");
@@ -141,11 +160,11 @@ export class Monitor {
     return {
       status: isUnhealthy ? "unhealthy" : warnings.length > 0 ? "degraded" : "healthy",
       instanceId,
-      role: readOnly ? "reader" : "hybrid",
+      role,
       uptime: (this.#clock.monotonicMs() - this.#openedAtMs) / 1_000,
       metrics: {
-        vectorCount: stats?.records ?? 0,
-        cacheHitRate: this.#contentReads === 0 ? 0 : this.#contentHits / this.#contentReads,
+        vectorCount,
+        cacheHitRate,
         memoryUsageMB: memoryBytes / 2 ** 20,
         cpuUsagePercent: this.#cpuPercent(),
         requestsPerSecond: window.operations / window.seconds,
@@ -156,11 +175,12 @@ export class Monitor {
     };
   }
 
-  metrics(database: Database | undefined): Metrics {
+  /** `nodes` are those of the fleet, if there is one. */
+  metrics(database: Database | undefined, nodes: Metrics["nodes"] | undefined): Metrics {
     const stats = database?.stats();
     const partitions = database?.config?.settings.partitionCount ?? 0;
     return {
-      nodes: { total: 1, healthy: 1 },
+      nodes: nodes ?? { total: 1, healthy: 1 },
       shards: { total: partitions, local: partitions },
       replication: {
         factor: 1,

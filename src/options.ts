@@ -1,11 +1,21 @@
 import { systemClock, type Clock } from "./base/clock.ts";
-import { BrainyError, invalid } from "./base/errors.ts";
-import { refuseUnknownKeys } from "./base/nearest-name.ts";
+import { invalid } from "./base/errors.ts";
 import { systemRandom, type Random } from "./base/random.ts";
+import type { Environment } from "./cluster/role.ts";
 import { DEFAULT_COMPACTION, type CompactionOptions } from "./engine/compaction-plan.ts";
 import { DEFAULT_LIMITS, type DatabaseLimits, type IndexingOptions } from "./engine/database.ts";
 import { DIMENSIONS_MAX } from "./engine/record-input.ts";
+import { resolveDistributed, type ResolvedDistributed } from "./distributed-options.ts";
+import { readEnvironment } from "./environment.ts";
 import type { Metric } from "./kernel/metric.ts";
+import {
+  asObject,
+  optional,
+  refuseUnknown,
+  show,
+  unsupported,
+  wholeNumber,
+} from "./option-checks.ts";
 import { functionEmbedder, type Embedder } from "./text/index.ts";
 import type { BrainyOptions, EmbeddingFunction, Logger, StorageOption } from "./types.ts";
 
@@ -17,6 +27,7 @@ export interface ResolvedOptions {
   /** `undefined`: the lexical one, if a text ever needs it. */
   readonly embedder: Embedder | undefined;
   readonly embeddingBatchSize: number;
+  /** Of a role that is yet to be found, `false`. */
   readonly readOnly: boolean;
   readonly checkpoint: string | undefined;
   readonly batchSize: number;
@@ -25,6 +36,8 @@ export interface ResolvedOptions {
   readonly compaction: Omit<CompactionOptions, "partitionCount"> | false;
   readonly pollIntervalMs: number | undefined;
   readonly limits: DatabaseLimits;
+  /** `undefined`: not part of a fleet. */
+  readonly distributed: ResolvedDistributed | undefined;
   readonly isVerbose: boolean;
   readonly logger: Logger;
   readonly clock: Clock;
@@ -46,6 +59,7 @@ const KNOWN = [
   "compaction",
   "pollInterval",
   "limits",
+  "distributed",
   "logging",
   "clock",
   "random",
@@ -53,7 +67,7 @@ const KNOWN = [
 
 /** Names that the design reserves: refused as not there yet, never as unknown. */
 const RESERVED: ReadonlySet<string> = new Set(
-  `distributed role writeOnly instanceId cache caching hnsw partitioning rateLimit deduplication
+  `role writeOnly instanceId cache caching hnsw partitioning rateLimit deduplication
    s3 monitoring domainDetector memory recallTarget peers region profile cluster syncFrom
    federation upstream namespace`.split(/\s+/),
 );
@@ -61,9 +75,12 @@ const RESERVED: ReadonlySet<string> = new Set(
 const NOOP_LOGGER: Logger = { info: () => {}, warn: () => {} };
 
 /** Checks what users pass to `new Brainy`. Nothing is opened or written yet. */
-export function resolveOptions(options: BrainyOptions = {}): ResolvedOptions {
+export function resolveOptions(
+  options: BrainyOptions = {},
+  environment: Environment = readEnvironment(),
+): ResolvedOptions {
   const given = asObject(options, "options");
-  refuseUnknown(given, KNOWN, "options");
+  refuseUnknown(given, KNOWN, "options", RESERVED);
   if ("storage" in given && given["storage"] === undefined) {
     throw invalid(
       "options.storage is undefined: is an environment variable missing? " +
@@ -79,20 +96,27 @@ export function resolveOptions(options: BrainyOptions = {}): ResolvedOptions {
   const { embedder, batchSize: embeddingBatchSize } = resolveEmbedding(options);
   const { limits, compactionBytesMax } = resolveLimits(options);
   const { batchSize, flushIntervalMs } = resolveBatching(options);
+  const isReadOnly = resolveReadOnly(options) || checkpoint !== undefined;
+  const distributed = resolveDistributed(options, environment);
   return {
     storage: options.storage ?? "memory",
     dimensions,
     metric,
     embedder,
     embeddingBatchSize,
-    readOnly: resolveReadOnly(options) || checkpoint !== undefined,
+    readOnly: distributed === undefined ? isReadOnly : distributed.role.role === "reader",
     checkpoint,
     batchSize,
     flushIntervalMs,
     indexing: resolveIndexing(options),
     compaction: compaction && { ...DEFAULT_COMPACTION, memoryBytesMax: compactionBytesMax },
     pollIntervalMs: optional(options.pollInterval, "options.pollInterval", 0, 86_400_000),
-    limits: { ...limits, slotOperationsMax: batchSize },
+    limits: {
+      ...limits,
+      slotOperationsMax: batchSize,
+      maxClockSkewMs: distributed?.maxClockSkewMs ?? limits.maxClockSkewMs,
+    },
+    distributed,
     ...resolveLogging(options),
     clock: options.clock ?? systemClock,
     random: options.random ?? systemRandom,
@@ -201,45 +225,4 @@ function resolveLogging({ logging = {} }: BrainyOptions): {
   if (typeof verbose !== "boolean") throw invalid(`${where}.verbose must be true or false`);
   const fallback = (globalThis as { console?: Logger }).console ?? NOOP_LOGGER;
   return { isVerbose: verbose, logger: logger ?? fallback };
-}
-
-function refuseUnknown(
-  given: object,
-  known: readonly string[],
-  where: string,
-  reserved: Iterable<string> = RESERVED,
-): void {
-  const later = new Set(reserved);
-  for (const key of Object.keys(given)) {
-    if (!known.includes(key) && later.has(key)) throw unsupported(`${where}.${key}`);
-  }
-  refuseUnknownKeys(given, known, where);
-}
-
-function unsupported(what: string): BrainyError {
-  return new BrainyError("BRAINY_UNSUPPORTED", `${what} is not available in this version`);
-}
-
-function asObject(value: unknown, where: string): object {
-  if (typeof value === "object" && value !== null) return value;
-  throw invalid(`${where} must be an object, not ${show(value)}`);
-}
-
-function wholeNumber(value: unknown, where: string, least: number, most: number): void {
-  if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most) return;
-  throw invalid(`${where}: ${show(value)} is not a whole number from ${least} to ${most}`);
-}
-
-function optional(
-  value: number | undefined,
-  where: string,
-  least: number,
-  most: number = Number.MAX_SAFE_INTEGER,
-): number | undefined {
-  if (value !== undefined) wholeNumber(value, where, least, most);
-  return value;
-}
-
-function show(value: unknown): string {
-  return typeof value === "string" ? JSON.stringify(value) : String(value);
 }

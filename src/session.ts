@@ -1,6 +1,10 @@
 import { BrainyError, invalid } from "./base/errors.ts";
+import { assembleConfig, type DistributedConfig } from "./cluster/distributed-config.ts";
+import type { Registry, RegistryEvent } from "./cluster/registry.ts";
+import { decideAuto, type Role, type RoleDecision } from "./cluster/role.ts";
 import type { Executor } from "./engine/compaction.ts";
 import { Database, type DatabaseEvent } from "./engine/database.ts";
+import { readSettings } from "./engine/settings.ts";
 import { readRecords, type RecordReference, type StoredRecord } from "./engine/records.ts";
 import { Emitter } from "./emitter.ts";
 import { Monitor } from "./monitor.ts";
@@ -26,17 +30,38 @@ export class Session {
   #database: Database | undefined;
   #storage: Promise<OpenedStorage> | undefined;
   #embedder: Embedder | undefined;
+  #role: RoleDecision | undefined;
+  #registry: Registry | undefined;
+  #instanceId: string | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: ResolvedOptions) {
     this.options = options;
     this.monitor = new Monitor(options.clock);
     this.events = new Emitter(options.clock);
+    this.#role = options.distributed?.role;
+    this.#instanceId = options.distributed?.instanceId;
   }
 
   /** `undefined` until it has been opened. */
   get database(): Database | undefined {
     return this.#database;
+  }
+
+  /** One that is yet to be found may not write, and so counts as a reader. */
+  get role(): Role {
+    const { distributed, readOnly } = this.options;
+    if (distributed === undefined) return readOnly ? "reader" : "hybrid";
+    return this.#role === undefined || this.#role.role === "auto" ? "reader" : this.#role.role;
+  }
+
+  get instanceId(): string {
+    return this.#instanceId ?? this.#database?.incarnation ?? "closed";
+  }
+
+  /** Of the fleet; `undefined` where there is none. */
+  get nodes(): Registry["nodes"] | undefined {
+    return this.#registry?.nodes;
   }
 
   /** The store alone, without reading anything of it. */
@@ -62,8 +87,37 @@ export class Session {
 
   /** The same, for callers that write. */
   async openToWrite(): Promise<Database> {
-    if (this.options.readOnly) throw readOnlyError();
-    return this.open();
+    if (this.options.readOnly) throw this.refusal();
+    const database = await this.open();
+    if (this.role === "reader") throw this.refusal();
+    return database;
+  }
+
+  /** The error of a write to an instance that only reads. */
+  refusal(): BrainyError {
+    const why =
+      this.#role === undefined
+        ? "this Brainy was opened read-only"
+        : this.#role.role === "auto"
+          ? `the role of this instance is not known yet (${this.#role.because}): call init() first`
+          : `this instance is a reader (${this.#role.because}) and refuses writes: ` +
+            "write through one whose role is writer or hybrid";
+    return new BrainyError("BRAINY_UNSUPPORTED", why);
+  }
+
+  /** Shared settings and who is there, read now. */
+  async distributedConfig(): Promise<DistributedConfig> {
+    await this.open();
+    const registry = this.#registry;
+    if (registry === undefined) {
+      throw new BrainyError(
+        "BRAINY_UNSUPPORTED",
+        "this instance is no part of a fleet: pass `distributed` to new Brainy()",
+      );
+    }
+    const { store } = await this.openStore();
+    const [config, instances] = await Promise.all([readSettings(store), registry.instances()]);
+    return assembleConfig(config, instances);
   }
 
   /** Idempotent: the second caller waits for the first one's close, and shares its error. */
@@ -113,12 +167,13 @@ export class Session {
     const { options } = this;
     const { clock, random, checkpoint } = options;
     const { store } = await this.openStore();
+    const registry = await this.#findFleet(store);
     const database = await Database.open({
       store,
       clock,
       random,
       executor: () => this.#makeExecutor(store),
-      readOnly: options.readOnly,
+      readOnly: this.role === "reader",
       wanted: {
         dimensions: options.dimensions,
         metric: options.metric,
@@ -129,12 +184,57 @@ export class Session {
       indexing: options.indexing,
       limits: options.limits,
       onEvent: (event) => this.#report(event),
+      isAlive: registry && ((incarnation) => registry.isAlive(incarnation)),
     });
     this.#database = database;
+    if (registry !== undefined) await this.#joinFleet(registry, database);
     const isShared = store.capabilities.durable && checkpoint === undefined;
     const pollMs = options.pollIntervalMs ?? (isShared ? POLL_MS : 0);
     if (pollMs > 0) void this.#poll(database, pollMs);
     return database;
+  }
+
+  /** The registry, and the role where that depends on who is there. */
+  async #findFleet(store: ObjectStore): Promise<Registry | undefined> {
+    const { clock, distributed, logger, isVerbose } = this.options;
+    if (distributed === undefined) return undefined;
+    const { Registry } = await import("./cluster/registry.ts");
+    const { heartbeatIntervalMs, instanceTimeoutMs, instanceId } = distributed;
+    const registry = new Registry({
+      store,
+      clock,
+      heartbeatIntervalMs,
+      instanceTimeoutMs,
+      onEvent: (event) => this.#report(event),
+      warn: (message) => logger.warn(`brainy: ${message}`),
+    });
+    let decision = distributed.role;
+    if (decision.role === "auto") {
+      await registry.look();
+      decision = decideAuto(decision.because, registry.hasLive("writer", instanceId));
+    }
+    this.#role = decision;
+    if (isVerbose) logger.info(`brainy: role ${decision.role}: ${decision.because}`);
+    if (decision.overrides.length > 0) {
+      logger.warn(`brainy: ${decision.because} overrides ${decision.overrides.join(", ")}`);
+    }
+    return registry;
+  }
+
+  async #joinFleet(registry: Registry, database: Database): Promise<void> {
+    const { monitor } = this;
+    const { incarnation } = database;
+    this.#instanceId ??= `${this.role}-${incarnation.slice(-8)}`;
+    this.#registry = registry;
+    await registry.start({
+      instanceId: this.#instanceId,
+      incarnation,
+      role: this.role,
+      endpoint: this.options.distributed?.endpoint,
+      metrics: () => monitor.figures(database),
+      idleMs: () => monitor.idleMs,
+      isHolder: () => database.isHolder,
+    });
   }
 
   async #close(): Promise<void> {
@@ -143,6 +243,8 @@ export class Session {
     try {
       await database?.close();
     } finally {
+      // Last: until its lane is sealed, this run is alive to others.
+      await this.#registry?.close();
       const storage = await this.#storage?.catch(() => undefined);
       if (storage?.isOwned === true) await storage.store[Symbol.asyncDispose]();
     }
@@ -180,17 +282,12 @@ export class Session {
     }
   }
 
-  #report(event: DatabaseEvent): void {
+  #report(event: DatabaseEvent | RegistryEvent): void {
     const { type, ...payload } = event;
     this.events.emit(type, payload);
     const { isVerbose, logger } = this.options;
     if (isVerbose) logger.info(`brainy: ${type} ${JSON.stringify(payload)}`);
   }
-}
-
-/** The error of a write to an instance that only reads. */
-export function readOnlyError(): BrainyError {
-  return new BrainyError("BRAINY_UNSUPPORTED", "this Brainy was opened read-only");
 }
 
 function closedError(): BrainyError {

@@ -44,7 +44,10 @@ export interface BrainyOptions {
   readonly metric?: Metric | undefined;
   /** Makes vectors of texts. Default: the offline lexical embedder, 384 dimensions. */
   readonly embedding?: EmbeddingFunction | Embedder | EmbeddingOptions | undefined;
-  /** Refuses writes, and writes nothing to the store. Default `false`. */
+  /**
+   * Refuses writes, and writes nothing to the store; of a `distributed` instance nothing but its
+   * heartbeat, where the store lets it. Default `false`.
+   */
   readonly readOnly?: boolean | undefined;
   /** `'read-only'` is the same as `readOnly: true`. */
   readonly mode?: "read-only" | undefined;
@@ -60,6 +63,8 @@ export interface BrainyOptions {
    */
   readonly pollInterval?: number | undefined;
   readonly limits?: LimitOptions | undefined;
+  /** Makes this instance part of a fleet: it has a role, and is known to the others. */
+  readonly distributed?: boolean | DistributedOptions | undefined;
   readonly logging?: LoggingOptions | undefined;
   /** For tests: another source of time. */
   readonly clock?: Clock | undefined;
@@ -100,6 +105,29 @@ export interface LimitOptions {
   readonly tailBytesMax?: number | undefined;
   /** Bytes one compaction job may hold. Default 256 MiB. */
   readonly compactionBytesMax?: number | undefined;
+}
+
+/** How an instance takes part in a fleet. See docs/guide/fleet.md. */
+export interface DistributedOptions {
+  /** `false` is the same as leaving `distributed` out. Default `true`. */
+  readonly enabled?: boolean | undefined;
+  /**
+   * `BRAINY_ROLE` goes before it. `auto`: a reader on AWS Lambda; else a writer when no live one
+   * is registered, and a reader when there is one. No default: without any, `readOnly` or
+   * `BRAINY_MODE` must say it.
+   */
+  readonly role?: "writer" | "reader" | "hybrid" | "auto" | undefined;
+  /**
+   * Name in the registry, 1 to 64 letters, digits, `_` and `-`; `BRAINY_INSTANCE_ID` goes before
+   * it. Default: the role and a random part, another one at every start.
+   */
+  readonly instanceId?: string | undefined;
+  /** Between two heartbeats, ms; 120,000 when idle. Default 30,000. Costs one PUT and one LIST. */
+  readonly heartbeatInterval?: number | undefined;
+  /** How long an instance may stand still before it counts as stale, ms. Default 60,000. */
+  readonly instanceTimeout?: number | undefined;
+  /** The same as `limits.maxClockSkew`. Default 5,000. */
+  readonly maxClockSkew?: number | undefined;
 }
 
 /** What is told, and to whom. */

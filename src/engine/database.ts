@@ -51,6 +51,8 @@ export interface DatabaseOptions {
   readonly indexing: IndexingOptions;
   readonly limits: DatabaseLimits;
   readonly onEvent?: ((event: DatabaseEvent) => void) | undefined;
+  /** Whether this incarnation has shown life of late; who has keeps maintenance. */
+  readonly isAlive?: ((incarnation: string) => boolean) | undefined;
 }
 
 /** When the index follows the log. */
@@ -208,6 +210,11 @@ export class Database implements AsyncDisposable {
 
   get metric(): "cosine" | "euclidean" | "dot" {
     return this.#config?.settings.distanceMetric ?? this.#wanted.metric ?? "cosine";
+  }
+
+  /** Whether the newest manifest that is known here names this run as its maintainer. */
+  get isHolder(): boolean {
+    return this.view?.manifest.holder === this.incarnation;
   }
 
   /** `undefined` while the store is empty. */
@@ -510,6 +517,7 @@ export class Database implements AsyncDisposable {
         dimensions: () => this.dimensions,
         log: (event) => this.#emit(event),
         tailOperations: () => this.#follower!.view.tailOperations,
+        isAlive: (holder) => this.#options.isAlive?.(holder) ?? false,
       },
     });
     return this.#maintenance;

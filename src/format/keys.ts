@@ -14,12 +14,15 @@ export const MANIFEST_PREFIX = "_brainy/manifests/";
 export const WAL_PREFIX = "_brainy/wal/";
 /** Before every checkpoint's name. */
 export const CHECKPOINT_PREFIX = "_brainy/checkpoints/";
+/** Before the instance id of every heartbeat. */
+export const HEARTBEAT_PREFIX = "_brainy/heartbeats/";
 /** Before the folder of every segment and deletion vector. */
 export const SEGMENT_PREFIX = "vectors/";
 
 const NUMBER = /^\d{16}$/;
 const ULID = "[0-9A-HJKMNP-TV-Z]{26}";
 const SEGMENT = new RegExp(`^vectors/p\\d{3}-p\\d{3}/(${ULID})\\.(seg|del)$`);
+const HEARTBEAT = new RegExp(`^_brainy/heartbeats/([A-Za-z0-9_-]{1,64})\\.(${ULID})\\.json$`);
 const CHECKPOINT = /^_brainy\/checkpoints\/([A-Za-z0-9_-]{1,64})\.json$/;
 
 /** Sixteen digits: every safe integer fits. */
@@ -80,4 +83,17 @@ export function checkpointKey(name: string): string {
 /** `undefined` for keys that are no checkpoint's. */
 export function parseCheckpointKey(key: string): string | undefined {
   return CHECKPOINT.exec(key)?.[1];
+}
+
+/** Key of the heartbeat of one process run. */
+export function heartbeatKey(instanceId: string, incarnation: string): string {
+  return `${HEARTBEAT_PREFIX}${instanceId}.${incarnation}.json`;
+}
+
+/** `undefined` for keys that are no heartbeat's. */
+export function parseHeartbeatKey(
+  key: string,
+): { readonly instanceId: string; readonly incarnation: string } | undefined {
+  const match = HEARTBEAT.exec(key);
+  return match === null ? undefined : { instanceId: match[1]!, incarnation: match[2]! };
 }

@@ -1,0 +1,117 @@
+import { invalid } from "./base/errors.ts";
+import {
+  ROLES,
+  decideRole,
+  type Environment,
+  type Role,
+  type RoleDecision,
+} from "./cluster/role.ts";
+import { heartbeatKey } from "./format/keys.ts";
+import { checkKey } from "./storage/keys.ts";
+import { asObject, optional, refuseUnknown, show } from "./option-checks.ts";
+import type { BrainyOptions, DistributedOptions } from "./types.ts";
+
+/** How this instance takes part in a fleet, checked, with every default filled in. */
+export interface ResolvedDistributed {
+  readonly role: RoleDecision;
+  /** `undefined`: made up when it opens. */
+  readonly instanceId: string | undefined;
+  /** Where others reach this instance. */
+  readonly endpoint: string | undefined;
+  readonly heartbeatIntervalMs: number;
+  readonly instanceTimeoutMs: number;
+  readonly maxClockSkewMs: number | undefined;
+}
+
+const WHERE = "options.distributed";
+
+const KNOWN = [
+  "enabled",
+  "role",
+  "instanceId",
+  "heartbeatInterval",
+  "instanceTimeout",
+  "maxClockSkew",
+] as const;
+
+/** Names that the design reserves: refused as not there yet, never as unknown. */
+const RESERVED = [
+  "configPath",
+  "coordinationMethod",
+  "coordinator",
+  "consistencyLevel",
+  "conflictResolution",
+  "resolver",
+  "partitioner",
+] as const;
+
+const INSTANCE_ID = /^[A-Za-z0-9_-]{1,64}$/;
+
+/** `undefined` where the instance is no part of a fleet; the environment is not looked at then. */
+export function resolveDistributed(
+  options: BrainyOptions,
+  environment: Environment,
+): ResolvedDistributed | undefined {
+  const { distributed = false } = options;
+  if (typeof distributed === "boolean" && !distributed) return undefined;
+  const given: DistributedOptions = distributed === true ? {} : distributed;
+  refuseUnknown(asObject(given, WHERE), KNOWN, WHERE, RESERVED);
+  const { enabled = true, role, heartbeatInterval, instanceTimeout, maxClockSkew } = given;
+  if (typeof enabled !== "boolean") throw invalid(`${WHERE}.enabled must be true or false`);
+  if (role !== undefined && role !== "auto" && !ROLES.includes(role)) {
+    throw invalid(`${WHERE}.role: ${show(role)} is none of ${ROLES.join(", ")}, auto`);
+  }
+  const instanceId = resolveInstanceId(given, environment);
+  const resolved = {
+    instanceId,
+    endpoint: environment.SERVICE_ENDPOINT || undefined,
+    heartbeatIntervalMs:
+      optional(heartbeatInterval, `${WHERE}.heartbeatInterval`, 1_000, 3_600_000) ?? 30_000,
+    instanceTimeoutMs:
+      optional(instanceTimeout, `${WHERE}.instanceTimeout`, 1_000, 86_400_000) ?? 60_000,
+    maxClockSkewMs: optional(maxClockSkew, `${WHERE}.maxClockSkew`, 1),
+  };
+  const { maxClockSkew: limit } = options.limits ?? {};
+  if (maxClockSkew !== undefined && limit !== undefined && maxClockSkew !== limit) {
+    throw invalid(`${WHERE}.maxClockSkew is ${maxClockSkew}, options.limits.maxClockSkew ${limit}`);
+  }
+  if (!enabled) return undefined;
+  return { role: resolveRole(options, role, environment), ...resolved };
+}
+
+function resolveRole(
+  options: BrainyOptions,
+  role: Role | "auto" | undefined,
+  environment: Environment,
+): RoleDecision {
+  const { readOnly, mode, checkpoint } = options;
+  const isReadOnly = [
+    readOnly === true && "readOnly: true",
+    mode === "read-only" && "mode: 'read-only'",
+    checkpoint !== undefined && `checkpoint: ${show(checkpoint)}`,
+  ];
+  const because = isReadOnly.find((reason) => reason !== false);
+  const decision = decideRole(environment, { role, readOnly: because });
+  if (checkpoint === undefined || decision.role === "reader") return decision;
+  if (decision.role === "auto") {
+    return { role: "reader", because: `${decision.because} of a checkpoint`, overrides: [] };
+  }
+  throw invalid(
+    `options.checkpoint opens a state that cannot change, but ${decision.because} wants to write: ` +
+      "leave the role out, or make it reader",
+  );
+}
+
+function resolveInstanceId(
+  { instanceId: option }: DistributedOptions,
+  { BRAINY_INSTANCE_ID: variable }: Environment,
+): string | undefined {
+  const [where, id] = variable ? ["BRAINY_INSTANCE_ID", variable] : [`${WHERE}.instanceId`, option];
+  if (id === undefined) return undefined;
+  if (typeof id !== "string" || !INSTANCE_ID.test(id)) {
+    throw invalid(`${where}: ${show(id)} is not 1 to 64 letters, digits, "_" or "-"`);
+  }
+  // Stores refuse some names, and it is better to hear of that now.
+  checkKey(heartbeatKey(id, "0".repeat(26)));
+  return id;
+}
