@@ -61,7 +61,7 @@ export function resolveDistributed(
   if (role !== undefined && role !== "auto" && !ROLES.includes(role)) {
     throw invalid(`${WHERE}.role: ${show(role)} is none of ${ROLES.join(", ")}, auto`);
   }
-  const instanceId = resolveInstanceId(given, environment);
+  const instanceId = resolveInstanceId(given, enabled ? environment : {});
   const resolved = {
     instanceId,
     endpoint: environment.SERVICE_ENDPOINT || undefined,

@@ -1,0 +1,91 @@
+import { expect, test } from "vitest";
+import type { Environment } from "./cluster/role.ts";
+import { resolveOptions } from "./options.ts";
+import type { BrainyOptions } from "./types.ts";
+
+const INVALID = "BRAINY_INVALID_ARGUMENT";
+const WRITER = { role: "writer" } as const;
+
+const REFUSED: readonly (readonly [name: string, code: string, RegExp, object, Environment?])[] = [
+  ["an unknown name", INVALID, /heartbeatIntervall.*heartbeatInterval/, { heartbeatIntervall: 1 }],
+  ["a role that is none", INVALID, /"boss".*writer, reader, hybrid, auto/, { role: "boss" }],
+  ["an instance id with a dot", INVALID, /instanceId.*"a\.b".*letters/, { instanceId: "a.b" }],
+  ["an instance id of 65", INVALID, /instanceId/, { instanceId: "a".repeat(65) }],
+  ["an id that is a device on Windows", INVALID, /device/, { instanceId: "aux" }],
+  [
+    "a variable that is no id",
+    INVALID,
+    /BRAINY_INSTANCE_ID.*"a b"/,
+    {},
+    { BRAINY_INSTANCE_ID: "a b" },
+  ],
+  ["a heartbeat of no time", INVALID, /heartbeatInterval.*0/, { heartbeatInterval: 0 }],
+  ["a timeout of a fraction", INVALID, /instanceTimeout.*1500\.5/, { instanceTimeout: 1500.5 }],
+  ["enabled that is no boolean", INVALID, /enabled/, { enabled: 1 }],
+  ...[
+    "configPath",
+    "coordinationMethod",
+    "coordinator",
+    "consistencyLevel",
+    "conflictResolution",
+    "resolver",
+    "partitioner",
+  ].map(
+    (name) =>
+      [name, "BRAINY_UNSUPPORTED", new RegExp(`distributed\\.${name}`), { [name]: "x" }] as const,
+  ),
+];
+
+for (const [name, code, message, given, environment = {}] of REFUSED) {
+  test(`distributed: ${name} is refused`, () => {
+    const options = { distributed: { ...WRITER, ...given } } as BrainyOptions;
+    expect(() => resolveOptions(options, environment)).toThrow(
+      expect.objectContaining({ code, message: expect.stringMatching(message) }),
+    );
+  });
+}
+
+test("what is refused is refused although it is not enabled", () => {
+  const options = { distributed: { enabled: false, instanceId: "a b" } };
+  expect(() => resolveOptions(options, {})).toThrow(/instanceId/);
+});
+
+test("every option of a fleet has its documented default", () => {
+  expect(resolveOptions({ distributed: WRITER }, {}).distributed).toEqual({
+    role: { role: "writer", because: 'distributed.role: "writer"', overrides: [] },
+    instanceId: undefined,
+    endpoint: undefined,
+    heartbeatIntervalMs: 30_000,
+    instanceTimeoutMs: 60_000,
+    maxClockSkewMs: undefined,
+  });
+  expect(resolveOptions({ distributed: WRITER }, {}).limits.maxClockSkewMs).toBe(5_000);
+});
+
+test("the environment goes before the options", () => {
+  const environment = {
+    BRAINY_INSTANCE_ID: "env-1",
+    SERVICE_ENDPOINT: "http://a",
+    BRAINY_ROLE: "reader",
+  };
+  const options = { distributed: { ...WRITER, instanceId: "option-1" } };
+  const { distributed, readOnly } = resolveOptions(options, environment);
+  expect(distributed).toMatchObject({ instanceId: "env-1", endpoint: "http://a" });
+  expect(readOnly).toBe(true);
+});
+
+test("two limits of clock skew that differ are refused, one counts wherever it is given", () => {
+  const distributed = { ...WRITER, maxClockSkew: 900 };
+  expect(resolveOptions({ distributed }, {}).limits.maxClockSkewMs).toBe(900);
+  const both = { distributed, limits: { maxClockSkew: 900 } };
+  expect(resolveOptions(both, {}).limits.maxClockSkewMs).toBe(900);
+  const other = { distributed, limits: { maxClockSkew: 901 } };
+  expect(() => resolveOptions(other, {})).toThrow(/900.*901/);
+});
+
+test("a checkpoint is for readers", () => {
+  const distributed = { role: "auto" } as const;
+  expect(resolveOptions({ distributed, checkpoint: "c" }, {}).readOnly).toBe(true);
+  expect(resolveOptions({ distributed: true, checkpoint: "c" }, {}).readOnly).toBe(true);
+  expect(() => resolveOptions({ distributed: WRITER, checkpoint: "c" }, {})).toThrow(/checkpoint/);
+});
