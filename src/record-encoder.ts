@@ -69,6 +69,9 @@ export function recordOfItem(item: AddItem): RecordInput {
       keys.some((key) => RECORD_MARKS.has(key)) && keys.every((key) => RECORD_KEYS.has(key));
     if (isRecord) {
       const record = item as RecordInput;
+      const { id, domain } = record.metadata ?? {};
+      // Nothing to take out of metadata: the record is taken as it is.
+      if (id === undefined && domain === undefined) return record;
       return { ...hints(record.metadata), ...defined(record) };
     }
   }

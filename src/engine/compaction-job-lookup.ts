@@ -152,7 +152,8 @@ export class FlushLookup {
         vector: vectors.get(one.row),
         content: content[i],
         metadata: metadata[i],
-        attributes: attributes[i] === "" ? {} : decodeAttributes(attributes[i]!, reader.where),
+        attributes:
+          attributes[i] === "" ? undefined : decodeAttributes(attributes[i]!, reader.where),
       },
     }));
   }

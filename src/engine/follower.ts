@@ -4,7 +4,7 @@ import type { Checkpoint } from "../format/checkpoint.ts";
 import { slotKey } from "../format/keys.ts";
 import type { Manifest, SegmentEntry } from "../format/manifest.ts";
 import { decodeSlot } from "../format/slot.ts";
-import type { LaneId } from "../format/version.ts";
+import type { LaneId, Version } from "../format/version.ts";
 import type { Operation } from "../format/operation.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import { bitmapBytes, setBit } from "./bitmap.ts";
@@ -115,11 +115,13 @@ export class Follower {
 
   /** Makes operations of a committed slot visible. Idempotent, in any order. */
   apply(operations: readonly Operation[]): void {
+    let newest: Version | undefined;
     for (const operation of operations) {
-      this.#options.hybridClock.observe(operation.version);
+      if (newest === undefined || operation.version > newest) newest = operation.version;
       this.#view.apply(operation);
       this.#pending?.apply(operation);
     }
+    if (newest !== undefined) this.#options.hybridClock.observe(newest);
   }
 
   /** Operations of `lane` up to slot `number` have been applied. */

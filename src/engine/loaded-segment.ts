@@ -108,9 +108,9 @@ export class LoadedSegment {
     return this.#columns.metadata.text(row);
   }
 
-  attributesOf(row: number): Attributes {
+  attributesOf(row: number): Attributes | undefined {
     const text = this.#columns.attributes.text(row);
-    return text === "" ? NO_ATTRIBUTES : (JSON.parse(text) as Attributes);
+    return text === "" ? undefined : (JSON.parse(text) as Attributes);
   }
 
   /** A copy; `undefined` for rows without one. */
@@ -150,6 +150,7 @@ export class LoadedSegment {
   /** What a reader sees of a live row; content stays in the store. */
   visible(row: number): VisibleRecord {
     return {
+      kind: "put",
       id: this.idOf(row),
       version: this.versionOf(row),
       vector: undefined,
@@ -226,7 +227,7 @@ function findExpiring(attributes: BlobColumn): ReadonlyMap<number, number> {
 
 /** Whether a filter holds for a record as readers see it. */
 export function matches(filter: CompiledFilter, record: VisibleRecord): boolean {
-  const { type, domain } = record.attributes;
+  const { type, domain } = record.attributes ?? NO_ATTRIBUTES;
   return filter.matches({
     id: record.id,
     ...(type !== undefined && { type }),

@@ -82,6 +82,12 @@ const OPEN_ATTEMPTS_MAX = 8;
 /** Seals live 24 h; two answers closer than half of that cannot have a collected seal between. */
 const DIRECT_ANSWERS_APART_MS_MAX = 12 * 3_600_000;
 
+/** Spelt out, so that all operations have one shape; they live as long as the tail does. */
+function stamped(draft: Draft, version: Version): Operation {
+  const { kind, id, vector, content, metadata, attributes, seen } = draft;
+  return { kind, version, id, vector, content, metadata, attributes, seen };
+}
+
 /**
  * Appends operations to a lane that only this process run writes.
  *
@@ -309,7 +315,7 @@ export class LogWriter {
       waiting.push(this.#queue.shift()!);
       bytes += batch.bytes;
       for (const draft of batch.drafts) {
-        operations.push({ ...draft, version: hybridClock.next(lane.id) });
+        operations.push(stamped(draft, hybridClock.next(lane.id)));
       }
     }
     try {

@@ -228,8 +228,8 @@ test("a patch stamped at or after the expiry changes nothing, not even the expir
   const made = put(1, { attributes: { expiresAtMs: 1_010 } });
   const longer = { attributes: { expiresAtMs: 1_020 } };
   const visibleWith = (at: number) => visible(fold([made, patch(at, longer)]));
-  expect(visibleWith(9)?.attributes.expiresAtMs).toBe(1_020);
-  expect(visibleWith(10)?.attributes.expiresAtMs).toBe(1_010);
+  expect(visibleWith(9)?.attributes?.expiresAtMs).toBe(1_020);
+  expect(visibleWith(10)?.attributes?.expiresAtMs).toBe(1_010);
 });
 
 test("metadata keys are plain data, whatever their names", () => {

@@ -77,7 +77,7 @@ test("[J2] what is folded below the floor behaves the same with everything that 
       const states = folded === undefined ? later : [folded, ...later];
       const seen = states.length === 0 ? undefined : visibleRecord(states.reduce(mergeStates));
       const expected = visibleRecord(fold(all));
-      const isOver = (expected?.attributes.expiresAtMs ?? Infinity) <= millis;
+      const isOver = (expected?.attributes?.expiresAtMs ?? Infinity) <= millis;
       // What had expired by the floor may be gone, for nobody could see it any more.
       if (!isOver || seen !== undefined) expect(seen).toEqual(expected);
     }),

@@ -16,19 +16,13 @@ export interface RecordState {
   readonly patches: readonly Operation[];
 }
 
-/** What a reader sees. `content` is `undefined` where the base keeps it elsewhere. */
-export interface VisibleRecord {
-  readonly id: string;
-  /** Version of the newest operation that had an effect. */
-  readonly version: Version;
-  readonly vector: Float32Array | undefined;
-  readonly content: string | undefined;
-  readonly metadata: string;
-  readonly attributes: Attributes;
-}
+/**
+ * What a reader sees, as the put that makes exactly this record: `version` is that of the newest
+ * operation that had an effect, and `content` is `undefined` where the base keeps it elsewhere.
+ */
+export type VisibleRecord = Operation & { readonly kind: "put"; readonly metadata: string };
 
 const NO_PATCHES: readonly Operation[] = [];
-const NO_ATTRIBUTES: Attributes = {};
 
 /** The state of one operation alone. */
 export function stateOf(operation: Operation): RecordState {
@@ -67,14 +61,8 @@ export function stateVersion(state: RecordState): Version {
 export function visibleRecord(state: RecordState): VisibleRecord | undefined {
   const { base } = state;
   if (base === undefined || base.kind === "delete") return undefined;
-  let record: VisibleRecord = {
-    id: base.id,
-    version: base.version,
-    vector: base.vector,
-    content: base.content,
-    metadata: base.metadata ?? "{}",
-    attributes: base.attributes ?? NO_ATTRIBUTES,
-  };
+  // A put alone is what it puts: one object less for each record of the tail.
+  let record = isVisible(base) ? base : { ...base, kind: base.kind as "put", metadata: "{}" };
   for (const patch of state.patches) record = applyPatch(record, patch);
   return record;
 }
@@ -87,6 +75,7 @@ function applyPatch(record: VisibleRecord, patch: Operation): VisibleRecord {
   if (isExpired(record.attributes, versionMillis(patch.version))) return record;
   const replaces = patch.content !== undefined;
   return {
+    kind: "put",
     id: record.id,
     version: patch.version,
     vector: replaces ? patch.vector : record.vector,
@@ -106,16 +95,21 @@ function patchMetadata(text: string, patch: Operation): string {
   return JSON.stringify(Object.fromEntries(merged));
 }
 
-function patchAttributes(before: Attributes, patch: Operation): Attributes {
+function isVisible(put: Operation): put is VisibleRecord {
+  return put.metadata !== undefined;
+}
+
+/** None is `undefined`, so that equal records look alike. */
+function patchAttributes(before: Attributes | undefined, patch: Operation): Attributes | undefined {
   const { clear = [], unset: _unset, ...set } = patch.attributes ?? {};
   const after: Record<string, unknown> = { ...before, ...set };
   for (const name of clear) delete after[name];
-  return after;
+  return Object.keys(after).length === 0 ? undefined : after;
 }
 
 /** A record exists until, and not at, its expiry. */
-export function isExpired(attributes: Attributes, nowMs: number): boolean {
-  return attributes.expiresAtMs !== undefined && nowMs >= attributes.expiresAtMs;
+export function isExpired(attributes: Attributes | undefined, nowMs: number): boolean {
+  return attributes?.expiresAtMs !== undefined && nowMs >= attributes.expiresAtMs;
 }
 
 /**
@@ -135,20 +129,7 @@ export function foldBelow(state: RecordState, floor: Version): RecordState | und
     patches: state.patches.slice(0, -above.length || undefined),
   });
   const gone = folded === undefined || isExpired(folded.attributes, versionMillis(floor));
-  if (!gone) return { base: putOf(folded), patches: above };
+  if (!gone) return { base: folded, patches: above };
   // A put between the floor and these patches may still come, so they stay.
   return above.length === 0 ? undefined : { base: undefined, patches: above };
-}
-
-/** The put that makes exactly this record. */
-export function putOf(record: VisibleRecord): Operation {
-  return {
-    kind: "put",
-    version: record.version,
-    id: record.id,
-    vector: record.vector,
-    content: record.content,
-    metadata: record.metadata,
-    attributes: record.attributes,
-  };
 }

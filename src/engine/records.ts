@@ -14,6 +14,8 @@ const CONTENT_ROWS = 256;
 /** Tail records matched against a filter between two breaths. */
 const RECORDS_PER_BREATH = 1_000;
 
+const NO_ATTRIBUTES: Attributes = {};
+
 /** A record as it is stored: JSON as text, the vector as it was given. */
 export interface StoredRecord {
   readonly id: string;
@@ -68,7 +70,10 @@ export async function readRecords(
 ): Promise<StoredRecord[]> {
   const contents = options.content ? await readContents(references) : undefined;
   return references.map(({ record, location }, i) => ({
-    ...record,
+    id: record.id,
+    version: record.version,
+    metadata: record.metadata,
+    attributes: record.attributes ?? NO_ATTRIBUTES,
     vector: options.vector ? vectorOf({ record, location }) : undefined,
     content: record.content ?? contents?.[i] ?? "",
   }));

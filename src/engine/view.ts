@@ -1,7 +1,7 @@
 import { hashId } from "../format/hash-id.ts";
 import { emptyManifest, type Manifest, type SegmentId } from "../format/manifest.ts";
 import type { Operation } from "../format/operation.ts";
-import { versionLane, type LaneId, type Version } from "../format/version.ts";
+import { VERSION_ZERO, versionLane, type LaneId, type Version } from "../format/version.ts";
 import type { VectorArena } from "../kernel/vector-arena.ts";
 import { clearBit, countBits, hasBit } from "./bitmap.ts";
 import type { LoadedSegment } from "./loaded-segment.ts";
@@ -85,6 +85,9 @@ export class View {
   readonly #tail = new Map<string, TailRecord>();
   /** The last version of each listed lane that segments hold. */
   readonly #covered: ReadonlyMap<LaneId, Version>;
+  /** The lane asked about last, and what of it is covered. */
+  #lastLane = "none" as LaneId;
+  #lastCovered = VERSION_ZERO;
   #index: TailIndex | undefined;
   /** Last slot of each lane whose operations are here, in the tail or in segments. */
   readonly positions = new Map<LaneId, number>();
@@ -136,7 +139,12 @@ export class View {
    * zombie's, which nothing holds and nobody may see.
    */
   covers(version: Version): boolean {
-    return version <= (this.#covered.get(versionLane(version)) ?? this.manifest.floor);
+    // Operations come lane by lane, and cutting a lane out of a version costs an object.
+    if (!version.endsWith(this.#lastLane)) {
+      this.#lastLane = versionLane(version);
+      this.#lastCovered = this.#covered.get(this.#lastLane) ?? this.manifest.floor;
+    }
+    return version <= this.#lastCovered;
   }
 
   /**

@@ -286,7 +286,7 @@ export async function rowStates(reader: SegmentReader): Promise<RecordState[]> {
           vector: bytes && new Float32Array(bytes.slice().buffer, 0, dimension),
           content: content.text(row),
           metadata: metadata.text(row),
-          attributes: text === "" ? {} : JSON.parse(text),
+          attributes: text === "" ? undefined : JSON.parse(text),
         }),
       );
     }
