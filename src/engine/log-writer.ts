@@ -5,7 +5,7 @@ import { randomHex, type Random } from "../base/random.ts";
 import { slotKey } from "../format/keys.ts";
 import type { Manifest } from "../format/manifest.ts";
 import type { Operation } from "../format/operation.ts";
-import { decodeSlot, encodeSlot } from "../format/slot.ts";
+import { decodeSlot, encodeSlot, type Slot } from "../format/slot.ts";
 import type { LaneId, Version } from "../format/version.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import { createOnce, type CreateOutcome } from "./create-once.ts";
@@ -64,7 +64,7 @@ interface Prepared {
   readonly lane: LaneId;
   readonly number: number;
   readonly operations: readonly Operation[];
-  readonly bytes: Uint8Array;
+  readonly bytes: Uint8Array<ArrayBuffer>;
   readonly waiting: readonly Waiting[];
 }
 
@@ -103,6 +103,8 @@ export class LogWriter {
   readonly #queue: Waiting[] = [];
   #lane: OpenLane | undefined;
   #prepared: Prepared | undefined;
+  /** Memory of a slot that was written, for the next one: fresh memory costs more than filling it. */
+  #spare: ArrayBuffer | undefined;
   #running: Promise<void> | undefined;
   /** What was appended last. Batches are decided in the order in which they came. */
   #newest: Promise<unknown> | undefined;
@@ -184,6 +186,8 @@ export class LogWriter {
       }
       lane.next = prepared.number + 1;
       lane.lastVersion = prepared.operations.at(-1)!.version;
+      // Answered directly and at once: nobody has these bytes any more.
+      if (outcome.direct && outcome.attempts === 1) this.#spare = prepared.bytes.buffer;
       this.slotsWritten++;
       this.bytesWritten += prepared.bytes.byteLength;
       await this.#showing;
@@ -266,9 +270,11 @@ export class LogWriter {
     lane: Pick<OpenLane, "id" | "next">,
     version: Version,
     operations: readonly Operation[],
-  ): Uint8Array {
+  ): Uint8Array<ArrayBuffer> {
     const { databaseId, incarnation, random } = this.#options;
-    return encodeSlot({
+    const spare = this.#spare;
+    this.#spare = undefined;
+    const slot: Slot = {
       kind,
       databaseId,
       lane: lane.id,
@@ -277,7 +283,8 @@ export class LogWriter {
       nonce: randomHex(random, 8),
       version,
       operations,
-    });
+    };
+    return encodeSlot(slot, spare);
   }
 
   #take(lane: OpenLane): Prepared {

@@ -32,7 +32,7 @@ const OPERATIONS = 2;
 const KINDS: ReadonlySet<number> = new Set([META, OPERATIONS]);
 
 /** One allocation, one pass of copying and one of hashing. */
-export function encodeSlot(slot: Slot): Uint8Array<ArrayBuffer> {
+export function encodeSlot(slot: Slot, reuse?: ArrayBuffer): Uint8Array<ArrayBuffer> {
   const { operations, ...meta } = slot;
   assert(
     (slot.kind === "operations") === operations.length > 0,
@@ -41,10 +41,11 @@ export function encodeSlot(slot: Slot): Uint8Array<ArrayBuffer> {
   const { kind, databaseId, lane, number, incarnation, nonce, version } = meta;
   const text = JSON.stringify({ kind, databaseId, lane, number, incarnation, nonce, version });
   const plan = planOperations(operations);
-  return encodeContainer({ magic: SLOT_MAGIC }, [
+  const sections = [
     bytesSection(META, encodeText(text)),
     { kind: OPERATIONS, required: true, ...plan },
-  ]);
+  ];
+  return encodeContainer({ magic: SLOT_MAGIC }, sections, reuse);
 }
 
 /**
