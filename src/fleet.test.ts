@@ -235,6 +235,39 @@ test("[H6] maintenance stays with a holder whose heartbeat moves, and goes when 
   expect(await other.count({}, { consistency: "strong" })).toBe(54);
 });
 
+test("an idle instance looks at the store once a minute, unless it was told how often", async () => {
+  withEnvironment({});
+  for (const [options, polls] of [
+    [{}, 60],
+    [{ pollInterval: 10_000 }, 360],
+  ] as const) {
+    const fleet = new Fleet();
+    const { store: inner, counters } = metered(fleet.store);
+    const store = { ...inner, capabilities: { ...inner.capabilities, durable: true } };
+    const writer = await fleet.open({ role: "hybrid" });
+    await writer.add([1]);
+    const reader = await fleet.open(
+      { role: "reader" },
+      { storage: { type: "store", store }, pollInterval: undefined, ...options },
+    );
+    const listsIn = async (ms: number): Promise<number> => {
+      const before = counters.list.requests;
+      await fleet.time.pass(ms);
+      return counters.list.requests - before;
+    };
+    await listsIn(11 * 60_000);
+    // Each poll lists the log and the manifests; 30 more are the registry's.
+    expect(await listsIn(3_600_000)).toBe(2 * polls + 30);
+    await reader.count();
+    if (polls === 60) {
+      await fleet.time.pass(60_000);
+      expect(await listsIn(60_000)).toBeGreaterThan(100);
+    }
+    await reader.close();
+    await writer.close();
+  }
+});
+
 test("[H8] a store that loses every heartbeat fails no opening, no write and no closing", async () => {
   withEnvironment({ BRAINY_ROLE: "writer" });
   const fleet = new Fleet();

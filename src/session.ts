@@ -1,5 +1,6 @@
 import { BrainyError, invalid } from "./base/errors.ts";
 import { assembleConfig, type DistributedConfig } from "./cluster/distributed-config.ts";
+import { IDLE_AFTER_MS } from "./cluster/liveness.ts";
 import type { Registry, RegistryEvent } from "./cluster/registry.ts";
 import { decideAuto, type Role, type RoleDecision } from "./cluster/role.ts";
 import type { Executor } from "./engine/compaction.ts";
@@ -16,6 +17,12 @@ import type { RecordPart } from "./types.ts";
 
 /** How often a store that other processes may write to is looked at, unless told otherwise. */
 const POLL_MS = 1_000;
+/** How seldom, where each look costs money and nothing changes: 0.43 USD a month on S3. */
+const POLL_IDLE_MS = 60_000;
+/** How much later each look at a store is at which nothing had changed. */
+const POLL_BACK_OFF = 1.5;
+/** How often an idle instance of a fleet does: where fleets live, a LIST costs money. */
+const IDLE_POLL_MS = 60_000;
 
 /**
  * One Brainy from its first use to its end: the store, the engine on it, what runs in the
@@ -29,6 +36,7 @@ export class Session {
   #opening: Promise<Database> | undefined;
   #database: Database | undefined;
   #storage: Promise<OpenedStorage> | undefined;
+  #probed: Promise<void> | undefined;
   #embedder: Embedder | undefined;
   #role: RoleDecision | undefined;
   #registry: Registry | undefined;
@@ -166,13 +174,15 @@ export class Session {
   async #open(): Promise<Database> {
     const { options } = this;
     const { clock, random, checkpoint } = options;
-    const { store } = await this.openStore();
+    const { store, isPriced, needsProbe, counters } = await this.openStore();
+    this.monitor.requests = isPriced ? counters : undefined;
     const registry = await this.#findFleet(store);
     const database = await Database.open({
       store,
       clock,
       random,
       executor: () => this.#makeExecutor(store),
+      beforeFirstWrite: needsProbe ? () => this.#probe(store) : undefined,
       readOnly: this.role === "reader",
       wanted: {
         dimensions: options.dimensions,
@@ -190,8 +200,21 @@ export class Session {
     if (registry !== undefined) await this.#joinFleet(registry, database);
     const isShared = store.capabilities.durable && checkpoint === undefined;
     const pollMs = options.pollIntervalMs ?? (isShared ? POLL_MS : 0);
-    if (pollMs > 0) void this.#poll(database, pollMs);
+    const slowestMs = isPriced && options.pollIntervalMs === undefined ? POLL_IDLE_MS : pollMs;
+    if (pollMs > 0) void this.#poll(database, { fastestMs: pollMs, slowestMs });
     return database;
+  }
+
+  /** Once a session: a store that accepts conditions and ignores them would lose data. */
+  #probe(store: ObjectStore): Promise<void> {
+    const { clock, random } = this.options;
+    this.#probed ??= import("./storage/probe.ts")
+      .then(({ probeStore }) => probeStore(store, { clock, random }))
+      .catch((error: unknown) => {
+        this.#probed = undefined;
+        throw error;
+      });
+    return this.#probed;
   }
 
   /** The registry, and the role where that depends on who is there. */
@@ -263,16 +286,26 @@ export class Session {
     return inlineExecutor({ store, clock, random });
   }
 
-  /** Looks for what other processes wrote, until closed. Losing a look costs freshness only. */
-  async #poll(database: Database, everyMs: number): Promise<void> {
+  /**
+   * Looks for what other processes wrote, until closed; later and later while there is nothing.
+   * Losing a look costs freshness only.
+   */
+  async #poll(
+    database: Database,
+    { fastestMs, slowestMs }: { readonly fastestMs: number; readonly slowestMs: number },
+  ): Promise<void> {
     const { signal } = this.#stopping;
     const { clock, logger } = this.options;
     let hasWarned = false;
+    let waitMs = fastestMs;
     while (!signal.aborted) {
       try {
-        await clock.sleep(everyMs, signal);
+        await clock.sleep(waitMs, signal);
+        const before = database.progress;
         await database.catchUp();
         hasWarned = false;
+        const isQuiet = database.progress === before;
+        waitMs = isQuiet ? Math.min(slowestMs, waitMs * POLL_BACK_OFF) : fastestMs;
       } catch (error) {
         if (!signal.aborted && !hasWarned) {
           logger.warn(`brainy: cannot follow the store: ${String(error)}`);

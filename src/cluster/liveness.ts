@@ -14,6 +14,9 @@ import type { ObjectInfo } from "../storage/object-store.ts";
  * read at first sight, and before a run is called stale. Spec: docs/specs/registry.md.
  */
 
+/** Without an operation of a user for so long, a run is idle. */
+export const IDLE_AFTER_MS = 10 * 60_000;
+
 /** When a run that nobody could read yet would have spoken at the latest. */
 export const IDLE_INTERVAL_MS = 120_000;
 

@@ -9,6 +9,7 @@ import {
 import { HEARTBEAT_PREFIX, heartbeatKey } from "../format/keys.ts";
 import type { ObjectInfo, ObjectStore } from "../storage/object-store.ts";
 import {
+  IDLE_AFTER_MS,
   IDLE_INTERVAL_MS,
   isRemovable,
   judge,
@@ -20,8 +21,6 @@ import {
 } from "./liveness.ts";
 import type { Role } from "./role.ts";
 
-/** Without an operation for so long, a run is idle. */
-const IDLE_AFTER_MS = 10 * 60_000;
 /** A heartbeat that failed is tried again so soon: well before anybody calls this run stale. */
 const RETRY_MS = 5_000;
 /** Heartbeats that are read at once. */
