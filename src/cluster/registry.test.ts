@@ -322,6 +322,47 @@ test("[H9] a run that died and was started again under its name is one instance"
   expect((await other.registry.instances())["same"]).toMatchObject({ status: "active" });
 });
 
+test("[H3] [H4] whatever stops, goes on, joins and closes, in the end all see who runs", async () => {
+  const step = fc.record({
+    kind: fc.constantFrom("join", "stop", "resume", "close", "pass", "idle", "busy"),
+    who: fc.nat(9),
+    ms: fc.integer({ min: 0, max: 400_000 }),
+    skewMs: fc.integer({ min: -HOUR_MS, max: HOUR_MS }),
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
+      const world = new World();
+      const members = [await world.join("m0"), await world.join("m1")];
+      const closed = new Set<Member>();
+      for (const { kind, who, ms, skewMs } of steps) {
+        const member = members[who % members.length]!;
+        if (kind === "join" && members.length < 6) {
+          members.push(await world.join(`m${members.length % 4}`, { skewMs }));
+        }
+        if (kind === "stop") member.machine.isStopped = true;
+        if (kind === "resume") member.machine.isStopped = false;
+        if (kind === "idle") member.state.idleMs = HOUR_MS;
+        if (kind === "busy") member.state.idleMs = 0;
+        if (kind === "pass") await world.time.pass(ms);
+        if (kind === "close" && !member.machine.isStopped) {
+          closed.add(member);
+          await member.registry.close();
+        }
+      }
+      // The longest a run may take, and two more looks of whoever looks most seldom.
+      await world.time.pass(240_000 + 2 * 120_000 + 1_000);
+      const runs = (one: Member): boolean => !one.machine.isStopped && !closed.has(one);
+      for (const observer of members.filter(runs)) {
+        for (const one of members) {
+          expect(observer.registry.isAlive(one.incarnation)).toBe(runs(one));
+        }
+      }
+      for (const { registry } of members) await registry.close();
+    }),
+    { numRuns: 60 },
+  );
+});
+
 test("a heartbeat that nobody can read still shows life", async () => {
   const world = new World();
   const a = await world.join("a");
