@@ -2,6 +2,8 @@ import type { Clock } from "./base/clock.ts";
 import { isBrainyError } from "./base/errors.ts";
 import type { Role } from "./cluster/role.ts";
 import type { Database } from "./engine/database.ts";
+import { estimateRequestCost } from "./storage/cost.ts";
+import type { RequestCounters } from "./storage/layers/metered.ts";
 import type { HeartbeatMetrics } from "./format/heartbeat.ts";
 
 /** Seconds over which rates are averaged. */
@@ -55,6 +57,11 @@ export interface Metrics {
     readonly manifest: number;
     readonly junkOperations: number;
   };
+  /**
+   * Requests to a store that charges for them, with what they cost at public S3 prices;
+   * `undefined` elsewhere. Those of a compaction thread are not among them.
+   */
+  readonly requests: (RequestCounters & { readonly estimatedUsd: number }) | undefined;
   readonly log: {
     /** Waiting for compaction. */
     readonly slots: number;
@@ -85,6 +92,8 @@ export class Monitor {
   readonly #seconds: Second[] = [];
   readonly #totals = { read: 0, write: 0 };
   #usedAtMs: number;
+  /** Live counters of a store that charges. */
+  requests: RequestCounters | undefined;
   #contentHits = 0;
   #contentReads = 0;
   #cpu: { readonly atMs: number; readonly micros: number };
@@ -195,6 +204,10 @@ export class Monitor {
         tailBytes: stats?.tailBytes ?? 0,
         manifest: stats?.manifest ?? 0,
         junkOperations: stats?.junkOperations ?? 0,
+      },
+      requests: this.requests && {
+        ...structuredClone(this.requests),
+        estimatedUsd: estimateRequestCost(this.requests).totalUsd,
       },
       log: {
         slots: stats?.slots ?? 0,

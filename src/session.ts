@@ -17,11 +17,11 @@ import type { RecordPart } from "./types.ts";
 
 /** How often a store that other processes may write to is looked at, unless told otherwise. */
 const POLL_MS = 1_000;
-/** How seldom, where each look costs money and nothing changes: 0.43 USD a month on S3. */
-const POLL_IDLE_MS = 60_000;
+/** How seldom, where each look costs money and nothing changes while this instance is in use. */
+const PRICED_POLL_MS = 5_000;
 /** How much later each look at a store is at which nothing had changed. */
 const POLL_BACK_OFF = 1.5;
-/** How often an idle instance of a fleet does: where fleets live, a LIST costs money. */
+/** How often an idle instance does, of a fleet or on a store that charges: two LISTs a minute. */
 const IDLE_POLL_MS = 60_000;
 
 /**
@@ -200,8 +200,10 @@ export class Session {
     if (registry !== undefined) await this.#joinFleet(registry, database);
     const isShared = store.capabilities.durable && checkpoint === undefined;
     const pollMs = options.pollIntervalMs ?? (isShared ? POLL_MS : 0);
-    const slowestMs = isPriced && options.pollIntervalMs === undefined ? POLL_IDLE_MS : pollMs;
-    if (pollMs > 0) void this.#poll(database, { fastestMs: pollMs, slowestMs });
+    const isGiven = options.pollIntervalMs !== undefined;
+    const slowestMs = isPriced && !isGiven ? PRICED_POLL_MS : pollMs;
+    const idleMs = (isPriced || registry !== undefined) && !isGiven ? IDLE_POLL_MS : slowestMs;
+    if (pollMs > 0) void this.#poll(database, { fastestMs: pollMs, slowestMs, idleMs });
     return database;
   }
 
@@ -287,13 +289,15 @@ export class Session {
   }
 
   /**
-   * Looks for what other processes wrote, until closed; later and later while there is nothing.
-   * Losing a look costs freshness only.
+   * Looks for what other processes wrote, until closed; later and later while there is nothing,
+   * and seldom once nobody has asked for anything in ten minutes. Losing a look costs freshness
+   * only.
    */
   async #poll(
     database: Database,
-    { fastestMs, slowestMs }: { readonly fastestMs: number; readonly slowestMs: number },
+    waits: { readonly fastestMs: number; readonly slowestMs: number; readonly idleMs: number },
   ): Promise<void> {
+    const { fastestMs, slowestMs, idleMs } = waits;
     const { signal } = this.#stopping;
     const { clock, logger } = this.options;
     let hasWarned = false;
@@ -306,6 +310,7 @@ export class Session {
         hasWarned = false;
         const isQuiet = database.progress === before;
         waitMs = isQuiet ? Math.min(slowestMs, waitMs * POLL_BACK_OFF) : fastestMs;
+        if (isQuiet && this.monitor.idleMs >= IDLE_AFTER_MS) waitMs = idleMs;
       } catch (error) {
         if (!signal.aborted && !hasWarned) {
           logger.warn(`brainy: cannot follow the store: ${String(error)}`);

@@ -3,19 +3,26 @@ import type { Clock } from "./base/clock.ts";
 import { refuseUnknownKeys } from "./base/nearest-name.ts";
 import type { Random } from "./base/random.ts";
 import { MemoryStore } from "./storage/adapters/memory.ts";
+import { metered, type RequestCounters } from "./storage/layers/metered.ts";
 import { retrying } from "./storage/layers/retrying.ts";
 import type { ObjectStore } from "./storage/object-store.ts";
 import { openStore } from "./storage/open-store.ts";
-import type { StorageOption } from "./types.ts";
+import type { BucketStorage, StorageOption } from "./types.ts";
 
 /** A store, and whether Brainy made it and so closes it. */
 export interface OpenedStorage {
   readonly store: ObjectStore;
   readonly isOwned: boolean;
+  /** Requests sent, live; repetitions included where the adapter counts its own. */
+  readonly counters: RequestCounters;
+  /** Each request costs money: look seldom. */
+  readonly isPriced: boolean;
+  /** Whether it keeps what the protocols rest on is found out before the first write. */
+  readonly needsProbe: boolean;
 }
 
 /** Schemes and types that are decided but not built. */
-const LATER = new Set(["s3", "customS3", "r2", "gs", "azure", "opfs", "cloud"]);
+const LATER = new Set(["r2", "gs", "azure", "opfs", "cloud"]);
 
 /**
  * Opens what `options.storage` names. Nothing is created before the first write. What is safe to
@@ -32,7 +39,7 @@ export async function openStorage(
   switch (storage.type) {
     case "memory":
       refuseUnknownKeys(storage, ["type"], "options.storage");
-      return { store: new MemoryStore({ clock: options.clock }), isOwned: true };
+      return opened(new MemoryStore({ clock: options.clock }), { isOwned: true });
     case "file": {
       refuseUnknownKeys(storage, ["type", "path", "shared"], "options.storage");
       const { path, shared = true } = storage;
@@ -40,14 +47,36 @@ export async function openStorage(
         throw invalid("options.storage.path must name a folder");
       }
       const store = await openStore({ type: "file", root: path, shared });
-      return { store: retrying(store, options), isOwned: true };
+      return opened(retrying(store, options), { isOwned: true });
     }
     case "store":
       refuseUnknownKeys(storage, ["type", "store"], "options.storage");
-      return { store: retrying(storage.store, options), isOwned: false };
+      return opened(retrying(storage.store, options), { isOwned: false, needsProbe: true });
+    case "s3":
+    case "customS3":
+      return openBucket(storage, options);
     default:
       throw unknownType(String((storage as { readonly type: unknown }).type));
   }
+}
+
+function opened(
+  inner: ObjectStore,
+  options: { readonly isOwned: boolean; readonly needsProbe?: boolean },
+): OpenedStorage {
+  return { ...metered(inner), isPriced: false, needsProbe: false, ...options };
+}
+
+async function openBucket(
+  { type, ...given }: BucketStorage,
+  options: { readonly clock: Clock; readonly random: Random },
+): Promise<OpenedStorage> {
+  if (type === "customS3" && given.endpoint === undefined) {
+    throw invalid("options.storage.endpoint: customS3 needs the address of the store");
+  }
+  const { openS3 } = await import("./storage/adapters/s3-open.ts");
+  const bucket = await openS3({ ...given, ...options });
+  return { ...bucket, isOwned: true, isPriced: true, needsProbe: true };
 }
 
 function parseStorage(text: string): Exclude<StorageOption, string> {
@@ -62,7 +91,19 @@ function parseStorage(text: string): Exclude<StorageOption, string> {
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]+):\/\//.exec(text)?.[1];
   if (scheme === undefined) return { type: "file", path: text };
   if (scheme === "file") return { type: "file", path: decodeURIComponent(new URL(text).pathname) };
+  if (scheme === "s3") return parseBucket(text);
   throw unknownType(scheme);
+}
+
+function parseBucket(text: string): BucketStorage {
+  const { hostname, pathname, search, hash } = new URL(text);
+  if (hostname === "" || search !== "" || hash !== "") {
+    throw invalid(
+      `options.storage: ${JSON.stringify(text)} is not s3://bucket or s3://bucket/prefix`,
+    );
+  }
+  const prefix = decodeURIComponent(pathname).replace(/^\/+|\/+$/g, "");
+  return { type: "s3", bucket: hostname, ...(prefix !== "" && { prefix }) };
 }
 
 function unknownType(type: string): BrainyError {
@@ -73,6 +114,6 @@ function unknownType(type: string): BrainyError {
     );
   }
   return invalid(
-    `options.storage: ${JSON.stringify(type)} is none of memory, file, store; a string is a folder`,
+    `options.storage: ${JSON.stringify(type)} is none of memory, file, s3, customS3, store; a string is a folder`,
   );
 }

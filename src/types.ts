@@ -2,6 +2,7 @@ import type { Random } from "./base/random.ts";
 import type { Clock } from "./base/clock.ts";
 import type { Filter } from "./engine/filter-types.ts";
 import type { Metric } from "./kernel/metric.ts";
+import type { S3StoreOptions } from "./storage/adapters/s3-options.ts";
 import type { ObjectStore } from "./storage/object-store.ts";
 import type { Embedder } from "./text/embedder.ts";
 
@@ -10,6 +11,14 @@ export type VectorInput = Float32Array | readonly number[];
 
 /** Any object that is stored as JSON. */
 export type JsonObject = Record<string, unknown>;
+
+/**
+ * A bucket on S3, or with an endpoint on a store that speaks its protocol and keeps conditional
+ * puts. Needs the package `@aws-sdk/client-s3`. See docs/guide/s3.md.
+ */
+export interface BucketStorage extends Omit<S3StoreOptions, "clock" | "random" | "readOnly"> {
+  readonly type: "s3" | "customS3";
+}
 
 /** Where a database lives. `'memory'` is the default; every other string is a folder. */
 export type StorageOption =
@@ -26,6 +35,7 @@ export type StorageOption =
        */
       readonly shared?: boolean | undefined;
     }
+  | BucketStorage
   /** A store of your own that passes `brainy/storage/conformance`. Not closed by Brainy. */
   | { readonly type: "store"; readonly store: ObjectStore };
 
@@ -58,8 +68,9 @@ export interface BrainyOptions {
   /** `false`: this process never compacts by itself; `compact()` still does. Default `true`. */
   readonly compaction?: boolean | undefined;
   /**
-   * How often a shared folder is looked at for what other processes wrote, in milliseconds; 0
-   * never looks. Costs one LIST. Default 1,000, and 0 in memory.
+   * How often a shared store is looked at for what other processes wrote, in milliseconds; 0 never
+   * looks. Costs two LISTs. Default: 0 in memory, 1,000 in a folder; in a bucket 1,000 too, up to
+   * 5,000 while nothing changes, and 60,000 once nobody has asked for anything in ten minutes.
    */
   readonly pollInterval?: number | undefined;
   readonly limits?: LimitOptions | undefined;

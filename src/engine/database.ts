@@ -40,6 +40,8 @@ export interface DatabaseOptions {
   readonly store: ObjectStore;
   readonly clock: Clock;
   readonly random: Random;
+  /** Rejects when the store must not be written to. Called until the first write was prepared. */
+  readonly beforeFirstWrite?: (() => Promise<void>) | undefined;
   /** Made on the first job. */
   readonly executor: () => Promise<Executor>;
   readonly readOnly: boolean;
@@ -230,6 +232,15 @@ export class Database implements AsyncDisposable {
     return this.#newUlid;
   }
 
+  /** Another value whenever the log or the manifest in use has moved on. */
+  get progress(): string {
+    const view = this.#follower?.view;
+    if (view === undefined) return "";
+    let slots = 0;
+    for (const number of view.positions.values()) slots += number + 1;
+    return `${view.manifest.number}:${slots}`;
+  }
+
   /** Figures for metrics and health. */
   stats(): DatabaseStats {
     const view = this.#follower?.view;
@@ -391,7 +402,8 @@ export class Database implements AsyncDisposable {
   }
 
   async #prepare(dimensions: number | undefined): Promise<void> {
-    const { store, clock, random } = this.#options;
+    const { store, clock, random, beforeFirstWrite } = this.#options;
+    if (this.#writer === undefined) await beforeFirstWrite?.();
     if (this.#config === undefined) {
       const asked = { ...this.#wanted, dimensions: this.#wanted.dimensions ?? dimensions };
       this.#use(await createSettings({ store, clock, random, wanted: asked }));

@@ -146,8 +146,7 @@ export interface ObjectStore extends AsyncDisposable {
 }
 
 /** Plain data from which `openStore` builds the same store again in a worker thread. */
-export type StoreDescriptor = {
-  readonly type: "file";
-  readonly root: string;
-  readonly shared: boolean;
-};
+export type StoreDescriptor =
+  | { readonly type: "file"; readonly root: string; readonly shared: boolean }
+  /** Options of the adapter, as far as they are plain data. */
+  | { readonly type: "s3"; readonly options: Readonly<Record<string, unknown>> };

@@ -1,7 +1,5 @@
 import { expect, test } from "vitest";
 import { Brainy } from "../../src/index.ts";
-import { openS3 } from "../../src/storage/adapters/s3-open.ts";
-import { estimateRequestCost } from "../../src/storage/cost.ts";
 import { newBucket, s3Server } from "../support/s3-server.ts";
 
 /*
@@ -14,10 +12,9 @@ const server = await s3Server();
 test.skipIf(server === undefined)(
   "two writers and a reader share a database in a bucket",
   async () => {
-    const options = { ...(await newBucket(server!)), prefix: "db" };
-    const [a, b, c] = [await openS3(options), await openS3(options), await openS3(options)];
-    await using first = new Brainy({ storage: { type: "store", store: a.store }, dimensions: 8 });
-    await using second = new Brainy({ storage: { type: "store", store: b.store }, dimensions: 8 });
+    const storage = { type: "customS3", ...(await newBucket(server!)), prefix: "db" } as const;
+    await using first = new Brainy({ storage, dimensions: 8 });
+    await using second = new Brainy({ storage, dimensions: 8 });
     const vector = (i: number): number[] =>
       Array.from({ length: 8 }, (_, d) => Math.sin(i * 8 + d));
     const records = (from: number) =>
@@ -30,16 +27,34 @@ test.skipIf(server === undefined)(
     await first.delete("r7");
     await second.compact();
 
-    await using reader = new Brainy({ storage: { type: "store", store: c.store }, readOnly: true });
+    await using reader = new Brainy({ storage, readOnly: true });
     expect(await reader.count()).toBe(999);
     const hits = await reader.search(vector(777), 3);
     expect(hits[0]).toMatchObject({ id: "r777", metadata: { n: 777 } });
     expect(await reader.get("r7")).toBeUndefined();
-    for (const { counters } of [a, b, c]) {
-      expect(counters.get.requests).toBeGreaterThan(0);
-      expect(estimateRequestCost(counters).totalUsd).toBeLessThan(0.001);
+    for (const brain of [first, second, reader]) {
+      const { requests } = brain.getMetrics();
+      expect(requests?.get.requests).toBeGreaterThan(0);
+      expect(requests?.estimatedUsd).toBeLessThan(0.001);
     }
-    // The reader wrote nothing.
-    expect(c.counters.put.requests).toBe(0);
+    // The reader wrote nothing, not even to find out whether it could.
+    expect(reader.getMetrics().requests?.put.requests).toBe(0);
+  },
+);
+
+test.skipIf(server === undefined)(
+  "a bucket is compacted in a thread of its own, which opens it again",
+  async () => {
+    const built = "../../dist/index.js";
+    const { default: Built } = (await import(built)) as { default: typeof Brainy };
+    const bucket = await newBucket(server!);
+    await using brain = new Built({ storage: { type: "customS3", ...bucket }, dimensions: 2 });
+    await brain.addMany(Array.from({ length: 200 }, (_, i) => ({ id: `r${i}`, vector: [1, i] })));
+    await brain.compact();
+    expect(brain.getMetrics().index).toMatchObject({ records: 200, segments: 1 });
+    // The segment came from the thread, whose requests are its own.
+    expect(brain.getMetrics().requests?.put.bytesIn).toBeLessThan(100_000);
+    await using other = new Brainy({ storage: { type: "customS3", ...bucket } });
+    expect((await other.search([1, 199], 1))[0]?.id).toBe("r199");
   },
 );

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { systemClock } from "../../src/base/clock.ts";
 import { systemRandom } from "../../src/base/random.ts";
+import { Brainy } from "../../src/index.ts";
 import { S3Store } from "../../src/storage/adapters/s3.ts";
 import { probeStore } from "../../src/storage/probe.ts";
 
@@ -38,6 +39,12 @@ test("[X8] s3rver, which accepts conditions and ignores them, is refused for wri
     const probe = probeStore(store, { clock: systemClock, random: systemRandom });
     await expect(probe).rejects.toMatchObject({ code: "BRAINY_UNSUPPORTED" });
     await expect(probe).rejects.toThrow(/creators of one key won: it ignores "if absent"/);
+    const endpoint = `http://127.0.0.1:${port}`;
+    const keys = { accessKeyId: "S3RVER", secretAccessKey: "S3RVER" };
+    const storage = { type: "customS3", bucket: "bucket", endpoint, ...keys } as const;
+    await using brain = new Brainy({ storage });
+    await expect(brain.add([1, 2])).rejects.toMatchObject({ code: "BRAINY_UNSUPPORTED" });
+    expect(await brain.count()).toBe(0);
   } finally {
     await server.close();
     rmSync(directory, { recursive: true, force: true });

@@ -11,6 +11,7 @@ import type {
   ObjectStore,
   PutOptions,
   PutResult,
+  StoreDescriptor,
   StoredObject,
 } from "../object-store.ts";
 import { loadS3Sdk, S3Connection, type S3CallContext, type S3Sdk } from "./s3-connection.ts";
@@ -46,12 +47,15 @@ export class S3Store implements ObjectStore {
     durable: true,
     putBytesMax: PUT_BYTES_MAX,
   } as const;
+  /** Absent where an option is no plain data: an agent belongs to one thread. */
+  readonly descriptor: StoreDescriptor | undefined;
   readonly #sdk: S3Sdk;
   readonly #settings: S3Settings;
   readonly #connection: S3Connection;
   #dialect: Promise<EtagDialect> | undefined;
 
-  private constructor(sdk: S3Sdk, settings: S3Settings) {
+  private constructor(sdk: S3Sdk, settings: S3Settings, descriptor: StoreDescriptor | undefined) {
+    this.descriptor = descriptor;
     this.name = `s3://${settings.bucket}/${settings.prefix}`;
     this.#sdk = sdk;
     this.#settings = settings;
@@ -61,7 +65,7 @@ export class S3Store implements ObjectStore {
   /** Loads the SDK and sends nothing yet. `BRAINY_UNSUPPORTED` when the SDK is not installed. */
   static async open(options: S3StoreOptions): Promise<S3Store> {
     const settings = resolveS3Options(options);
-    return new S3Store(await loadS3Sdk(), settings);
+    return new S3Store(await loadS3Sdk(), settings, describe(options));
   }
 
   /** Times that a request which is safe to repeat may be made in all. */
@@ -410,4 +414,10 @@ function assertAllDeleted(what: string, errors: readonly S3DeleteError[]): void 
 interface S3DeleteError {
   readonly Key?: string | undefined;
   readonly Code?: string | undefined;
+}
+
+/** Clock and randomness are the other thread's own. */
+function describe(options: S3StoreOptions): StoreDescriptor | undefined {
+  const { httpOptions, clock: _clock, random: _random, ...plain } = options;
+  return httpOptions?.agent === undefined ? { type: "s3", options: plain } : undefined;
 }
