@@ -42,6 +42,7 @@ test.skipIf(server === undefined)(
   },
 );
 
+// The reason was printed by `s3Server`.
 test.skipIf(server === undefined)(
   "a bucket is compacted in a thread of its own, which opens it again",
   async () => {
