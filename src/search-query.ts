@@ -33,6 +33,7 @@ export async function searchQuery<Metadata extends object>(
   const { metric } = database;
   const target = typeof query === "string" ? await embedQuery(session, query, signal) : query;
   return database.read(freshness(options), async (view) => {
+    await view.indexTail(() => clock.breathe());
     const { vector, exclude } = resolveQuery(target, database, clock.nowMs());
     if (vector === undefined) return [];
     const candidates = await searchSnapshot({

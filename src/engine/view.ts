@@ -29,8 +29,12 @@ export interface TailRecord {
   readonly location: Location | undefined;
   /** What readers see; its content is `undefined` where `location` has it. */
   readonly visible: VisibleRecord | undefined;
-  readonly position: TailPosition | undefined;
+  /** Where its vector is indexed; set once, by the first search that could find it. */
+  position: TailPosition | undefined;
 }
+
+/** Vectors indexed between two breaths: under a millisecond at 1,536 dimensions. */
+const VECTORS_PER_BREATH = 256;
 
 interface ViewSegment {
   readonly loaded: LoadedSegment;
@@ -41,12 +45,14 @@ interface ViewSegment {
   isShared: boolean;
 }
 
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-
-/** What one read works on; frozen at the moment it was taken. */
-export interface Snapshot {
+/** What every read works on; frozen at the moment it was taken. */
+interface SegmentsSnapshot {
   readonly manifest: Manifest;
   readonly segments: readonly { readonly loaded: LoadedSegment; readonly live: Uint8Array }[];
+}
+
+/** What one search works on. */
+export interface Snapshot extends SegmentsSnapshot {
   readonly tail: readonly {
     readonly arena: VectorArena;
     readonly records: readonly TailRecord[];
@@ -55,8 +61,8 @@ export interface Snapshot {
   }[];
 }
 
-/** A snapshot that also has the tail records without a vector. */
-export interface FullSnapshot extends Snapshot {
+/** What one walk over records works on: every tail record, those without a vector included. */
+export interface FullSnapshot extends SegmentsSnapshot {
   readonly records: readonly TailRecord[];
 }
 
@@ -89,6 +95,8 @@ export class View {
   #lastLane = "none" as LaneId;
   #lastCovered = VERSION_ZERO;
   #index: TailIndex | undefined;
+  /** Newest records with a vector, in the order they came, until a search needs them. */
+  #unindexed: TailRecord[] = [];
   /** Last slot of each lane whose operations are here, in the tail or in segments. */
   readonly positions = new Map<LaneId, number>();
   #snapshot: Snapshot | undefined;
@@ -162,12 +170,8 @@ export class View {
     if (before?.visible !== undefined) this.#tailCount--;
     if (visible !== undefined) this.#tailCount++;
     if (before?.position !== undefined) this.#index!.remove(before.position);
-    const record: Mutable<TailRecord> = { id, state, location, visible, position: undefined };
-    if (visible?.vector !== undefined) {
-      // Settings are fixed before the slot that needs them, so its vectors tell what they are.
-      this.#index ??= new TailIndex(this.#dimensions() ?? visible.vector.length);
-      record.position = this.#index.append(visible.vector, record);
-    }
+    const record: TailRecord = { id, state, location, visible, position: undefined };
+    if (visible?.vector !== undefined) this.#unindexed.push(record);
     this.#tail.set(id, record);
     this.tailOperations++;
     this.tailBytes += operationBytes(operation);
@@ -178,15 +182,37 @@ export class View {
     return this.#tail.get(id) ?? this.#locate(id);
   }
 
-  /** Shared by all reads until the next operation is applied. */
+  /**
+   * Makes the tail's vectors searchable. Whoever only loads never pays for it, and the vectors of
+   * a bulk load stand in memory once until somebody searches. `breathe` is called between slices.
+   */
+  async indexTail(breathe: () => Promise<void>): Promise<void> {
+    while (this.#unindexed.length > VECTORS_PER_BREATH) {
+      this.#indexSome(VECTORS_PER_BREATH);
+      await breathe();
+    }
+  }
+
+  #indexSome(count: number): void {
+    for (const record of this.#unindexed.splice(0, count)) {
+      const vector = record.visible?.vector;
+      // Replaced or deleted since, so nobody can find it.
+      if (vector === undefined || this.#tail.get(record.id) !== record) continue;
+      // Settings are fixed before the slot that needs them, so its vectors tell what they are.
+      this.#index ??= new TailIndex(this.#dimensions() ?? vector.length);
+      record.position = this.#index.append(vector, record);
+      this.#snapshot = undefined;
+    }
+  }
+
+  /** For a search, shared by all until something changes. Indexes what is not indexed yet. */
   snapshot(): Snapshot {
+    this.#indexSome(this.#unindexed.length);
     if (this.#snapshot !== undefined) return this.#snapshot;
-    for (const segment of this.#segments) segment.isShared = true;
     const chunks = this.#index?.chunks ?? [];
     for (const chunk of chunks) chunk.isShared = true;
     this.#snapshot = {
-      manifest: this.manifest,
-      segments: this.#segments.map(({ loaded, live }) => ({ loaded, live })),
+      ...this.#segmentsSnapshot(),
       tail: chunks.map(({ arena, records, live }) => ({
         arena,
         records,
@@ -197,9 +223,15 @@ export class View {
     return this.#snapshot;
   }
 
-  /** A snapshot, and every tail record of the same moment, those without a vector included. */
+  /** For a walk over all records. */
   fullSnapshot(): FullSnapshot {
-    return { ...this.snapshot(), records: [...this.#tail.values()] };
+    return { ...this.#segmentsSnapshot(), records: [...this.#tail.values()] };
+  }
+
+  #segmentsSnapshot(): SegmentsSnapshot {
+    for (const segment of this.#segments) segment.isShared = true;
+    const segments = this.#segments.map(({ loaded, live }) => ({ loaded, live }));
+    return { manifest: this.manifest, segments };
   }
 
   /** At most one unmasked row an id, over all segments: the first found is the only one. */
