@@ -33,11 +33,10 @@ export async function searchQuery<Metadata extends object>(
   const { metric } = database;
   const target = typeof query === "string" ? await embedQuery(session, query, signal) : query;
   return database.read(freshness(options), async (view) => {
-    await view.indexTail(() => clock.breathe());
-    const { vector, exclude } = resolveQuery(target, database, clock.nowMs());
+    const { vector, exclude } = await resolveQuery(target, database, clock.nowMs());
     if (vector === undefined) return [];
     const candidates = await searchSnapshot({
-      snapshot: view.snapshot(),
+      snapshot: await view.snapshot(() => clock.breathe()),
       metric,
       query: vector,
       k: exclude === undefined ? k : k + 1,
@@ -65,11 +64,14 @@ async function embedQuery(
 }
 
 /** `vector: undefined`: nothing was ever written, so nothing can be near. */
-function resolveQuery(
+async function resolveQuery(
   query: VectorInput | { readonly id: string },
   database: Database,
   nowMs: number,
-): { readonly vector: Float32Array | undefined; readonly exclude: string | undefined } {
+): Promise<{
+  readonly vector: Float32Array | undefined;
+  readonly exclude: string | undefined;
+}> {
   const { dimensions, metric, view } = database;
   if (isVector(query)) {
     const vector = checkVector(query, { dimensions, metric });
@@ -84,5 +86,5 @@ function resolveQuery(
   if (found === undefined) {
     throw new BrainyError("BRAINY_NOT_FOUND", `there is no record with id ${quote(id)}`);
   }
-  return { vector: vectorOf(found), exclude: id };
+  return { vector: await vectorOf(found), exclude: id };
 }

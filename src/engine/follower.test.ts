@@ -124,7 +124,7 @@ test("[R2] a snapshot does not change while operations are applied and manifests
   await machine.follower.catchUp();
   await machine.add(put("d", 4, VECTOR), patch("b", { more: 1 }));
   const { view } = machine.follower;
-  const before = { ...view.fullSnapshot(), ...view.snapshot() };
+  const before = { ...view.fullSnapshot(), ...(await view.snapshot()) };
   const { clock } = machine;
   const look = async () => ({
     count: await countRecords(before, { clock }),
@@ -152,7 +152,7 @@ test("[R3] ids with an operation in the tail are masked before candidates are cu
   await fleet.maintenance().maintenance.run({ force: "flush" });
   await machine.follower.catchUp();
   const search = async () => {
-    const snapshot = machine.follower.view.snapshot();
+    const snapshot = await machine.follower.view.snapshot();
     const hits = await searchSnapshot({ ...QUERY, snapshot, k: 5, clock: machine.clock });
     return hits.map(({ id }) => id);
   };
@@ -171,7 +171,7 @@ test("[R3] a patch in the tail is applied to its base and found with the base's 
   await fleet.maintenance().maintenance.run({ force: "flush" });
   await machine.follower.catchUp();
   await machine.add(patch("a", { more: true }));
-  const snapshot = machine.follower.view.snapshot();
+  const snapshot = await machine.follower.view.snapshot();
   const hits = await searchSnapshot({ ...QUERY, snapshot, k: 5, clock: machine.clock });
   expect(hits.map(({ id }) => id)).toEqual(["a", "b"]);
   expect(hits[0]?.record.metadata).toBe('{"value":1,"more":true}');
@@ -192,7 +192,7 @@ test("[R4] while a manifest is adopted, every read sees each record exactly once
   const look = async (): Promise<void> => {
     looks++;
     const { view } = follower;
-    const snapshot = { ...view.fullSnapshot(), ...view.snapshot() };
+    const snapshot = { ...view.fullSnapshot(), ...(await view.snapshot()) };
     const hits = await searchSnapshot({ ...QUERY, snapshot, k: 100, clock });
     const found = hits.map(({ id }) => id).toSorted();
     expect(found).toHaveLength(29);

@@ -1,3 +1,4 @@
+import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import { BrainyError, corrupt } from "../base/errors.ts";
 import type { BlobColumn } from "../format/blob-column.ts";
@@ -23,14 +24,15 @@ const ROWS_PER_BREATH = 2_000;
 const NO_ATTRIBUTES: Attributes = {};
 
 /**
- * A segment opened for search: its vectors in kernel memory, its columns in ordinary memory,
+ * A segment opened: its columns in memory, its vectors in kernel memory from the first search on,
  * `data` and `text` left in the store. Immutable: which rows count is the view's business.
  */
 export class LoadedSegment {
   readonly entry: SegmentEntry;
   readonly #reader: SegmentReader;
-  /** `undefined` when no row has a vector. */
-  readonly arena: VectorArena | undefined;
+  readonly #clock: Clock;
+  #arena: Promise<VectorArena | undefined> | undefined;
+  #loaded: VectorArena | undefined;
   /** Rows that are neither tombstones nor orphans. */
   readonly liveRows: Uint8Array;
   /** Rows with an expiry, and when. */
@@ -42,14 +44,14 @@ export class LoadedSegment {
   private constructor(options: {
     readonly entry: SegmentEntry;
     readonly reader: SegmentReader;
-    readonly arena: VectorArena | undefined;
+    readonly clock: Clock;
     readonly columns: Columns;
     readonly liveRows: Uint8Array;
     readonly expiring: ReadonlyMap<number, number>;
   }) {
     this.entry = options.entry;
     this.#reader = options.reader;
-    this.arena = options.arena;
+    this.#clock = options.clock;
     this.#columns = options.columns;
     this.liveRows = options.liveRows;
     this.expiring = options.expiring;
@@ -68,28 +70,43 @@ export class LoadedSegment {
     if (meta.databaseId !== databaseId) {
       throw new BrainyError("BRAINY_FENCED", `${entry.key} belongs to database ${meta.databaseId}`);
     }
-    let arena: VectorArena | undefined;
-    if (meta.vectorRows > 0) {
-      const { dimension, vectorRows } = meta;
-      const created = new VectorArena({ dimension, rowsMax: vectorRows, rows: vectorRows });
-      await reader.loadVectors(
-        (start, end) => created.rowBytes(start, end),
-        () => clock.breathe(),
-      );
-      for (let start = 0; start < vectorRows; start += ROWS_PER_BREATH) {
-        const end = Math.min(vectorRows, start + ROWS_PER_BREATH);
-        if (!created.finishRows(start, end)) throw corrupt(entry.key, "a vector is not finite");
-        await clock.breathe();
-      }
-      arena = created;
-    }
     const columns = await loadColumns(reader);
     const liveRows = new Uint8Array(bitmapBytes(meta.rows));
     columns.kinds.forEach((kind, row) => {
       if (kind === 1) setBit(liveRows, row);
     });
     const expiring = findExpiring(columns.attributes);
-    return new LoadedSegment({ entry, reader, arena, columns, liveRows, expiring });
+    return new LoadedSegment({ entry, reader, clock, columns, liveRows, expiring });
+  }
+
+  /**
+   * The vectors in kernel memory, read by the first search: an instance that only writes, counts
+   * or gets never holds them. `undefined` when no row has one.
+   */
+  vectors(): Promise<VectorArena | undefined> {
+    this.#arena ??= this.#loadVectors().catch((error: unknown) => {
+      this.#arena = undefined;
+      throw error;
+    });
+    return this.#arena;
+  }
+
+  async #loadVectors(): Promise<VectorArena | undefined> {
+    const { dimension, vectorRows } = this.#reader.meta;
+    if (vectorRows === 0) return undefined;
+    const clock = this.#clock;
+    const arena = new VectorArena({ dimension, rowsMax: vectorRows, rows: vectorRows });
+    await this.#reader.loadVectors(
+      (start, end) => arena.rowBytes(start, end),
+      () => clock.breathe(),
+    );
+    for (let start = 0; start < vectorRows; start += ROWS_PER_BREATH) {
+      const end = Math.min(vectorRows, start + ROWS_PER_BREATH);
+      if (!arena.finishRows(start, end)) throw corrupt(this.entry.key, "a vector is not finite");
+      await clock.breathe();
+    }
+    this.#loaded = arena;
+    return arena;
   }
 
   get rows(): number {
@@ -113,10 +130,20 @@ export class LoadedSegment {
     return text === "" ? undefined : (JSON.parse(text) as Attributes);
   }
 
-  /** A copy; `undefined` for rows without one. */
-  vectorOf(row: number): Float32Array | undefined {
-    if (this.arena === undefined || row >= this.#reader.meta.vectorRows) return undefined;
-    return this.arena.copy(row);
+  /** A copy; `undefined` for rows without one. One ranged read while `vectors` are not here. */
+  async vectorOf(row: number): Promise<Float32Array | undefined> {
+    const { dimension, vectorRows } = this.#reader.meta;
+    if (row >= vectorRows) return undefined;
+    if (this.#loaded !== undefined) return this.#loaded.copy(row);
+    const { buffer, byteOffset } = await this.#reader.vectorRows(row, row + 1);
+    return new Float32Array(buffer.slice(byteOffset, byteOffset + 4 * dimension));
+  }
+
+  /** The same without waiting, for callers that have awaited `vectors`. */
+  vectorNow(row: number): Float32Array | undefined {
+    if (row >= this.#reader.meta.vectorRows) return undefined;
+    assert(this.#loaded !== undefined, () => `the vectors of ${this.entry.key} are not loaded`);
+    return this.#loaded.copy(row);
   }
 
   /** Row of an id, masked or not; -1 when this segment has none. Its hash serves all segments. */
@@ -129,7 +156,7 @@ export class LoadedSegment {
     return this.#columns.residual.get(row)?.at(-1)?.version ?? this.versionOf(row);
   }
 
-  /** The operations a row stands for. Content of a plain row stays in the store. */
+  /** The operations a row stands for. Content and vector of a plain row stay in the store. */
   stateOf(row: number): RecordState {
     const residual = this.#columns.residual.get(row);
     if (residual !== undefined) return residual.map(stateOf).reduce(mergeStates);
@@ -140,14 +167,14 @@ export class LoadedSegment {
       kind: "put",
       id,
       version,
-      vector: this.vectorOf(row),
+      vector: undefined,
       content: undefined,
       metadata: this.metadataOf(row),
       attributes: this.attributesOf(row),
     });
   }
 
-  /** What a reader sees of a live row; content stays in the store. */
+  /** What a reader sees of a live row; content and vector stay in the store. */
   visible(row: number): VisibleRecord {
     return {
       kind: "put",

@@ -39,7 +39,7 @@ test("new content without a vector takes the old vector away, wherever that is s
     const found = findRecord(view!, "a", clock.nowMs())!;
     const [record] = await readRecords([found], { content: true, vector: true });
     expect(record).toMatchObject({ content: '{"text":"new"}', vector: undefined });
-    const snapshot = view!.snapshot();
+    const snapshot = await view!.snapshot();
     const hits = await searchSnapshot({
       snapshot,
       metric: "euclidean",

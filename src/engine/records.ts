@@ -58,7 +58,10 @@ export function findRecord(view: View, id: string, nowMs: number): RecordReferen
  * A copy of its vector, wherever that is. Content and vector are one field: an operation that
  * brought the content and no vector has taken the segment's away.
  */
-export function vectorOf({ record, location }: RecordReference): Float32Array | undefined {
+export async function vectorOf({
+  record,
+  location,
+}: RecordReference): Promise<Float32Array | undefined> {
   if (record.vector !== undefined || record.content !== undefined) return record.vector;
   return location?.segment.vectorOf(location.row);
 }
@@ -69,12 +72,13 @@ export async function readRecords(
   options: { readonly content: boolean; readonly vector: boolean },
 ): Promise<StoredRecord[]> {
   const contents = options.content ? await readContents(references) : undefined;
-  return references.map(({ record, location }, i) => ({
+  const vectors = options.vector ? await Promise.all(references.map(vectorOf)) : undefined;
+  return references.map(({ record }, i) => ({
     id: record.id,
     version: record.version,
     metadata: record.metadata,
     attributes: record.attributes ?? NO_ATTRIBUTES,
-    vector: options.vector ? vectorOf({ record, location }) : undefined,
+    vector: vectors?.[i],
     content: record.content ?? contents?.[i] ?? "",
   }));
 }

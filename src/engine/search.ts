@@ -28,7 +28,6 @@ export interface Candidate {
   readonly record: VisibleRecord;
   /** Where its content is, when `record.content` is `undefined`. */
   readonly location: Location | undefined;
-  readonly vector: () => Float32Array | undefined;
 }
 
 /**
@@ -41,7 +40,6 @@ export async function searchSnapshot(input: SearchInput): Promise<Candidate[]> {
   const { snapshot, k } = input;
   const found: Candidate[] = [];
   for (const { loaded, live } of snapshot.segments) {
-    if (loaded.arena === undefined) continue;
     found.push(...(await searchSegment(input, loaded, live)));
   }
   for (const chunk of snapshot.tail) found.push(...(await searchTail(input, chunk)));
@@ -55,7 +53,8 @@ async function searchSegment(
   live: Uint8Array,
 ): Promise<Candidate[]> {
   const mask = await visibleRows({ ...input, loaded, live });
-  const arena = loaded.arena!;
+  const arena = await loaded.vectors();
+  if (arena === undefined) return [];
   const hits = await searchFlat({
     ...flatInput(input),
     arena,
@@ -67,7 +66,6 @@ async function searchSegment(
     ordering: distance,
     record: loaded.visible(row),
     location: { segment: loaded, row },
-    vector: () => loaded.vectorOf(row),
   }));
 }
 
@@ -108,7 +106,6 @@ async function searchTail(
       ordering: distance,
       record: visible!,
       location,
-      vector: () => visible!.vector,
     };
   });
 }

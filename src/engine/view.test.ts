@@ -50,7 +50,7 @@ function draftsOf(below: (limit: number) => number): Draft[] {
 async function expectTheFold(fleet: Fleet, reader: Machine, query: number[]): Promise<void> {
   const { clock, follower } = reader;
   const { view } = follower;
-  const snapshot = { ...view.fullSnapshot(), ...view.snapshot() };
+  const snapshot = { ...view.fullSnapshot(), ...(await view.snapshot()) };
   const expected = [...fleet.expected().values()];
   const ids = expected.map(({ id }) => id).toSorted();
   expect(view.recordCount).toBe(ids.length);

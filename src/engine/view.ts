@@ -95,7 +95,7 @@ export class View {
   #lastLane = "none" as LaneId;
   #lastCovered = VERSION_ZERO;
   #index: TailIndex | undefined;
-  /** Newest records with a vector, in the order they came, until a search needs them. */
+  /** Newest visible records, in the order they came, until a search needs them. */
   #unindexed: TailRecord[] = [];
   /** Last slot of each lane whose operations are here, in the tail or in segments. */
   readonly positions = new Map<LaneId, number>();
@@ -171,7 +171,7 @@ export class View {
     if (visible !== undefined) this.#tailCount++;
     if (before?.position !== undefined) this.#index!.remove(before.position);
     const record: TailRecord = { id, state, location, visible, position: undefined };
-    if (visible?.vector !== undefined) this.#unindexed.push(record);
+    if (visible !== undefined) this.#unindexed.push(record);
     this.#tail.set(id, record);
     this.tailOperations++;
     this.tailBytes += operationBytes(operation);
@@ -183,31 +183,18 @@ export class View {
   }
 
   /**
-   * Makes the tail's vectors searchable. Whoever only loads never pays for it, and the vectors of
-   * a bulk load stand in memory once until somebody searches. `breathe` is called between slices.
+   * For a search; shared by all until something changes. Makes every vector searchable first:
+   * whoever only loads never pays for it, and the vectors of a bulk load stand in memory once
+   * until somebody searches. `breathe` is called between slices of work.
    */
-  async indexTail(breathe: () => Promise<void>): Promise<void> {
+  async snapshot(breathe = async (): Promise<void> => {}): Promise<Snapshot> {
+    for (const { loaded } of this.#segments) await loaded.vectors();
     while (this.#unindexed.length > VECTORS_PER_BREATH) {
       this.#indexSome(VECTORS_PER_BREATH);
       await breathe();
     }
-  }
-
-  #indexSome(count: number): void {
-    for (const record of this.#unindexed.splice(0, count)) {
-      const vector = record.visible?.vector;
-      // Replaced or deleted since, so nobody can find it.
-      if (vector === undefined || this.#tail.get(record.id) !== record) continue;
-      // Settings are fixed before the slot that needs them, so its vectors tell what they are.
-      this.#index ??= new TailIndex(this.#dimensions() ?? vector.length);
-      record.position = this.#index.append(vector, record);
-      this.#snapshot = undefined;
-    }
-  }
-
-  /** For a search, shared by all until something changes. Indexes what is not indexed yet. */
-  snapshot(): Snapshot {
-    this.#indexSome(this.#unindexed.length);
+    // From here on nothing waits: ids that the tail masks in segments are found in the tail.
+    this.#indexSome(VECTORS_PER_BREATH);
     if (this.#snapshot !== undefined) return this.#snapshot;
     const chunks = this.#index?.chunks ?? [];
     for (const chunk of chunks) chunk.isShared = true;
@@ -221,6 +208,22 @@ export class View {
       })),
     };
     return this.#snapshot;
+  }
+
+  #indexSome(count: number): void {
+    for (const record of this.#unindexed.splice(0, count)) {
+      // Replaced or deleted since, so nobody can find it.
+      if (this.#tail.get(record.id) !== record) continue;
+      const { visible, location } = record;
+      // As in `vectorOf`: new content without a vector has none, whatever the segment's row has.
+      const isElsewhere = visible?.vector === undefined && visible?.content === undefined;
+      const vector = isElsewhere ? location?.segment.vectorNow(location.row) : visible.vector;
+      if (vector === undefined) continue;
+      // Settings are fixed before the slot that needs them, so its vectors tell what they are.
+      this.#index ??= new TailIndex(this.#dimensions() ?? vector.length);
+      record.position = this.#index.append(vector, record);
+      this.#snapshot = undefined;
+    }
   }
 
   /** For a walk over all records. */

@@ -11,7 +11,7 @@ export const IDS: readonly string[] = Array.from({ length: 12 }, (_, i) => `r${i
 export async function everything(view: View, process: VirtualProcess): Promise<Map<string, Seen>> {
   const { clock } = process;
   const scanned = new Map<string, string>();
-  const snapshot = { ...view.fullSnapshot(), ...view.snapshot() };
+  const snapshot = { ...view.fullSnapshot(), ...(await view.snapshot()) };
   const references = IDS.map((id) => findRecord(view, id, clock.nowMs()));
   for await (const record of scanRecords(snapshot, { clock, content: true })) {
     if (scanned.has(record.id)) throw new Error(`${record.id} is there twice`);
