@@ -216,7 +216,7 @@ test("[W3] a writer suspended for 25 hours learns from the manifest that its slo
   expect(await fleet.store.head(slotKey(lane, 2))).toBeDefined();
   const { follower } = await machine.reader();
   const found = follower.view.find("late");
-  expect(found !== undefined && "state" in found && found.state.base?.version.slice(20)).toBe(
+  expect(found !== undefined && "patches" in found && found.base?.version.slice(20)).toBe(
     machine.writer.lane,
   );
   await fleet.expectNothingLost();

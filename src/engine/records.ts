@@ -44,7 +44,7 @@ export function findRecord(view: View, id: string, nowMs: number): RecordReferen
   const found = view.find(id);
   if (found === undefined) return undefined;
   let reference: RecordReference;
-  if ("state" in found) {
+  if ("patches" in found) {
     if (found.visible === undefined) return undefined;
     reference = { record: found.visible, location: found.location };
   } else {

@@ -20,11 +20,12 @@ export interface Location {
   readonly row: number;
 }
 
-/** A record that has operations in the tail. Replaced, never changed. */
-export interface TailRecord {
+/**
+ * A record that has operations in the tail: those operations, without what segments hold of it,
+ * and what follows from both. Replaced, never changed.
+ */
+export interface TailRecord extends RecordState {
   readonly id: string;
-  /** The tail's own operations, without what segments hold. */
-  readonly state: RecordState;
   /** The unmasked row that segments hold of it. */
   readonly location: Location | undefined;
   /** What readers see; its content is `undefined` where `location` has it. */
@@ -97,6 +98,8 @@ export class View {
   #index: TailIndex | undefined;
   /** Newest visible records, in the order they came, until a search needs them. */
   #unindexed: TailRecord[] = [];
+  /** How many of them have been indexed since. */
+  #indexedCount = 0;
   /** Last slot of each lane whose operations are here, in the tail or in segments. */
   readonly positions = new Map<LaneId, number>();
   #snapshot: Snapshot | undefined;
@@ -164,13 +167,14 @@ export class View {
     this.#snapshot = undefined;
     const before = this.#tail.get(id);
     const own = stateOf(operation);
-    const state = before === undefined ? own : mergeStates(before.state, own);
+    const state = before === undefined ? own : mergeStates(before, own);
+    const { base, patches } = state;
     const location = before === undefined ? this.#mask(id) : before.location;
     const visible = visibleRecord(withSegment(state, location));
     if (before?.visible !== undefined) this.#tailCount--;
     if (visible !== undefined) this.#tailCount++;
     if (before?.position !== undefined) this.#index!.remove(before.position);
-    const record: TailRecord = { id, state, location, visible, position: undefined };
+    const record: TailRecord = { id, base, patches, location, visible, position: undefined };
     if (visible !== undefined) this.#unindexed.push(record);
     this.#tail.set(id, record);
     this.tailOperations++;
@@ -189,7 +193,7 @@ export class View {
    */
   async snapshot(breathe = async (): Promise<void> => {}): Promise<Snapshot> {
     for (const { loaded } of this.#segments) await loaded.vectors();
-    while (this.#unindexed.length > VECTORS_PER_BREATH) {
+    while (this.#unindexed.length - this.#indexedCount > VECTORS_PER_BREATH) {
       this.#indexSome(VECTORS_PER_BREATH);
       await breathe();
     }
@@ -211,7 +215,9 @@ export class View {
   }
 
   #indexSome(count: number): void {
-    for (const record of this.#unindexed.splice(0, count)) {
+    const end = Math.min(this.#unindexed.length, this.#indexedCount + count);
+    while (this.#indexedCount < end) {
+      const record = this.#unindexed[this.#indexedCount++]!;
       // Replaced or deleted since, so nobody can find it.
       if (this.#tail.get(record.id) !== record) continue;
       const { visible, location } = record;
@@ -224,6 +230,9 @@ export class View {
       record.position = this.#index.append(vector, record);
       this.#snapshot = undefined;
     }
+    if (this.#indexedCount < this.#unindexed.length) return;
+    this.#unindexed = [];
+    this.#indexedCount = 0;
   }
 
   /** For a walk over all records. */
@@ -287,6 +296,6 @@ export function operationBytes(operation: Operation): number {
 
 /** The operations that a tail record stands for, in version order. */
 export function tailOperationsOf(record: TailRecord): readonly Operation[] {
-  const { base, patches } = record.state;
+  const { base, patches } = record;
   return base === undefined ? patches : [base, ...patches];
 }
