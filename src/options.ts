@@ -3,7 +3,11 @@ import { invalid } from "./base/errors.ts";
 import { systemRandom, type Random } from "./base/random.ts";
 import type { Environment } from "./cluster/role.ts";
 import { DEFAULT_COMPACTION, type CompactionOptions } from "./engine/compaction-plan.ts";
-import { DEFAULT_LIMITS, type DatabaseLimits, type IndexingOptions } from "./engine/database.ts";
+import {
+  DEFAULT_LIMITS,
+  type DatabaseLimits,
+  type IndexingOptions,
+} from "./engine/database-limits.ts";
 import { DIMENSIONS_MAX } from "./engine/record-input.ts";
 import { resolveDistributed, type ResolvedDistributed } from "./distributed-options.ts";
 import { readEnvironment } from "./environment.ts";

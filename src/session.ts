@@ -4,7 +4,7 @@ import { IDLE_AFTER_MS } from "./cluster/liveness.ts";
 import type { Registry, RegistryEvent } from "./cluster/registry.ts";
 import { decideAuto, type Role, type RoleDecision } from "./cluster/role.ts";
 import type { Executor } from "./engine/compaction.ts";
-import { Database, type DatabaseEvent } from "./engine/database.ts";
+import type { Database, DatabaseEvent } from "./engine/database.ts";
 import { readSettings } from "./engine/settings.ts";
 import { readRecords, type RecordReference, type StoredRecord } from "./engine/records.ts";
 import { Emitter } from "./emitter.ts";
@@ -177,6 +177,8 @@ export class Session {
     const { store, isPriced, needsProbe, counters } = await this.openStore();
     this.monitor.requests = isPriced ? counters : undefined;
     const registry = await this.#findFleet(store);
+    // Here and not above: importing the package is quick, and what it can do comes with its use.
+    const { Database } = await import("./engine/database.ts");
     const database = await Database.open({
       store,
       clock,

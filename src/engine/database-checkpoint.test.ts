@@ -2,7 +2,8 @@ import { expect, test } from "vitest";
 import { ManualClock } from "../../test/support/manual-clock.ts";
 import { seededRandom } from "../base/random.ts";
 import { MemoryStore } from "../storage/adapters/memory.ts";
-import { Database, DEFAULT_LIMITS } from "./database.ts";
+import { DEFAULT_LIMITS } from "./database-limits.ts";
+import { Database } from "./database.ts";
 import { inlineExecutor } from "./executor-inline.ts";
 import { findRecord } from "./records.ts";
 

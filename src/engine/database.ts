@@ -13,6 +13,7 @@ import { createCheckpoint, deleteCheckpoint, readCheckpoint } from "./checkpoint
 import { DEFAULT_COMPACTION, type CompactionOptions } from "./compaction-plan.ts";
 import { Follower } from "./follower.ts";
 import { HybridClock } from "./hybrid-clock.ts";
+import type { DatabaseLimits, IndexingOptions } from "./database-limits.ts";
 import { LazyExecutor } from "./lazy-executor.ts";
 import { LogWriter, type DraftBatch } from "./log-writer.ts";
 import { Maintenance, type MaintenanceEvent } from "./maintenance.ts";
@@ -56,32 +57,6 @@ export interface DatabaseOptions {
   /** Whether this incarnation has shown life of late; who has keeps maintenance. */
   readonly isAlive?: ((incarnation: string) => boolean) | undefined;
 }
-
-/** When the index follows the log. */
-export interface IndexingOptions {
-  /** `false`: a write that makes indexing due is acknowledged when that is done. */
-  readonly async: boolean;
-  /** `false`: indexing is due after every slot, not when enough has gathered. */
-  readonly batchIndexUpdates: boolean;
-}
-
-/** Bounds on what is in flight and in memory. */
-export interface DatabaseLimits {
-  /** Largest allowed distance between this machine's clock and the store's. Default 5,000 ms. */
-  readonly maxClockSkewMs: number;
-  readonly slotOperationsMax: number;
-  readonly slotBytesMax: number;
-  /** Bytes of tail in memory above which writes wait for compaction. */
-  readonly tailBytesMax: number;
-}
-
-/** Limits that suit one process on one machine. */
-export const DEFAULT_LIMITS: DatabaseLimits = {
-  maxClockSkewMs: 5_000,
-  slotOperationsMax: 1_000,
-  slotBytesMax: 4 * 2 ** 20,
-  tailBytesMax: 512 * 2 ** 20,
-};
 
 /** What happened in the background. */
 export type DatabaseEvent =

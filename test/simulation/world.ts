@@ -1,5 +1,6 @@
 import { DEFAULT_COMPACTION } from "../../src/engine/compaction-plan.ts";
-import { Database, DEFAULT_LIMITS } from "../../src/engine/database.ts";
+import { DEFAULT_LIMITS } from "../../src/engine/database-limits.ts";
+import { Database } from "../../src/engine/database.ts";
 import { inlineExecutor } from "../../src/engine/executor-inline.ts";
 import type { Draft } from "../../src/engine/log-writer.ts";
 import { retrying } from "../../src/storage/layers/retrying.ts";
