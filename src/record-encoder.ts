@@ -22,6 +22,7 @@ const RECORD_KEYS = new Set([
   "type",
   "domain",
   "expiresAt",
+  // What `export` adds. It belongs to the database that the record came from.
   "version",
 ]);
 const RECORD_MARKS = new Set(["vector", "data", "text", "metadata"]);
@@ -64,18 +65,20 @@ export function recordOfAdd(
 /** The same for one item of `addMany`. */
 export function recordOfItem(item: AddItem): RecordInput {
   if (typeof item === "object" && item !== null && !isVector(item)) {
-    const keys = Object.keys(item);
-    const isRecord =
-      keys.some((key) => RECORD_MARKS.has(key)) && keys.every((key) => RECORD_KEYS.has(key));
-    if (isRecord) {
-      const record = item as RecordInput;
-      const { id, domain } = record.metadata ?? {};
+    if (isRecordInput(item)) {
+      const { id, domain } = item.metadata ?? {};
       // Nothing to take out of metadata: the record is taken as it is.
-      if (id === undefined && domain === undefined) return record;
-      return { ...hints(record.metadata), ...defined(record) };
+      if (id === undefined && domain === undefined) return item;
+      return { ...hints(item.metadata), ...defined(item) };
     }
   }
   return recordOfAdd(item as VectorInput | string | JsonObject, undefined, undefined);
+}
+
+/** Whether an object says what is vector, text, data or metadata, and says nothing else. */
+export function isRecordInput(object: object): object is RecordInput {
+  const keys = Object.keys(object);
+  return keys.some((key) => RECORD_MARKS.has(key)) && keys.every((key) => RECORD_KEYS.has(key));
 }
 
 /** `id` and `domain` out of metadata, for callers that keep them there. */

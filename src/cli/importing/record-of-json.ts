@@ -1,3 +1,4 @@
+import { isRecordInput } from "../../record-encoder.ts";
 import type { RecordInput } from "../../types.ts";
 
 /** Which fields of an object make the record, and what is the same for all. */
@@ -10,20 +11,6 @@ export interface RecordFields {
 }
 
 type JsonObject = Readonly<Record<string, unknown>>;
-
-const RECORD_KEYS = new Set([
-  "id",
-  "vector",
-  "data",
-  "text",
-  "metadata",
-  "type",
-  "domain",
-  "expiresAt",
-  // What `export` of the library adds. It belongs to the database the record came from.
-  "version",
-]);
-const RECORD_MARKS = new Set(["vector", "data", "text", "metadata"]);
 
 /**
  * The record that a JSON value stands for, or the reason why it stands for none.
@@ -39,7 +26,7 @@ export function recordOfJson(value: unknown, fields: RecordFields): RecordInput 
     return `is ${JSON.stringify(value)}, not an object, a text or a vector`;
   }
   const object = value as JsonObject;
-  if (isRecord(object) && !namesFields(fields)) {
+  if (isRecordInput(value) && !namesFields(fields)) {
     const { version: _, ...record } = object;
     return {
       ...record,
@@ -48,11 +35,6 @@ export function recordOfJson(value: unknown, fields: RecordFields): RecordInput 
     } as RecordInput;
   }
   return recordOfObject(object, fields);
-}
-
-function isRecord(object: JsonObject): boolean {
-  const keys = Object.keys(object);
-  return keys.some((key) => RECORD_MARKS.has(key)) && keys.every((key) => RECORD_KEYS.has(key));
 }
 
 function namesFields({ idField, vectorField, textField }: RecordFields): boolean {
