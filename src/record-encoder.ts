@@ -72,7 +72,7 @@ export function recordOfItem(item: AddItem): RecordInput {
       return { ...hints(item.metadata), ...defined(item) };
     }
   }
-  return recordOfAdd(item as VectorInput | string | JsonObject, undefined, undefined);
+  return recordOfAdd(item, undefined, undefined);
 }
 
 /** Whether an object says what is vector, text, data or metadata, and says nothing else. */
