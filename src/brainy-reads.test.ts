@@ -3,6 +3,7 @@ import { systemClock } from "./base/clock.ts";
 import { seededRandom } from "./base/random.ts";
 import { Brainy } from "./brainy.ts";
 import { faulty } from "./storage/layers/faulty.ts";
+import { metered } from "./storage/layers/metered.ts";
 import { MemoryStore } from "./storage/adapters/memory.ts";
 import type { BrainyEvent } from "./types.ts";
 
@@ -323,4 +324,47 @@ test("a store that often does not answer costs time and no results", async () =>
   await using other = new Brainy({ storage: { type: "store", store } });
   expect((await other.search([1, 19], 1))[0]?.id).toBe("r19");
   expect(store.faultCount).toBeGreaterThan(5);
+});
+
+test("vectors are read by what needs them: a search all, a get its own, an export in blocks", async () => {
+  const rows = 600;
+  const inner = new MemoryStore({});
+  const records = Array.from({ length: rows }, (_, i) => ({
+    id: `r${String(i).padStart(3, "0")}`,
+    vector: Array.from({ length: 384 }, (_, d) => Math.sin(i * 384 + d)),
+  }));
+  {
+    await using brain = new Brainy({ storage: { type: "store", store: inner } });
+    await brain.addMany(records);
+    await brain.compact();
+  }
+  const { store, counters } = metered(inner);
+  await using brain = new Brainy({ storage: { type: "store", store }, readOnly: true });
+  const vectorBytes = rows * 384 * 4;
+  const costOf = async (run: () => Promise<unknown>) => {
+    const { requests, bytesOut } = counters.get;
+    await run();
+    return { requests: counters.get.requests - requests, bytes: counters.get.bytesOut - bytesOut };
+  };
+  expect((await costOf(() => brain.count())).bytes).toBeLessThan(vectorBytes / 4);
+  const get = await costOf(async () => {
+    expect((await brain.get("r123"))?.vector).toEqual(Float32Array.from(records[123]!.vector));
+  });
+  expect(get.bytes).toBeLessThan(vectorBytes / 4);
+  const exported = await costOf(async () => {
+    const seen = new Map((await brain.exportAll()).map(({ id, vector }) => [id, vector]));
+    for (const { id, vector } of records) expect(seen.get(id)).toEqual(Float32Array.from(vector));
+  });
+  expect(exported.requests).toBeLessThan(20);
+  expect(exported.bytes).toBeLessThan(2 * vectorBytes);
+  const { bytes } = await costOf(async () => {
+    expect((await brain.search(records[77]!.vector, 1))[0]?.id).toBe("r077");
+  });
+  expect(bytes).toBeGreaterThanOrEqual(vectorBytes);
+  const odd = { id: { $in: ["r001", "r003", "r599"] } };
+  await using cold = new Brainy({ storage: { type: "store", store }, readOnly: true });
+  const some = await cold.exportAll({ filter: odd });
+  expect(some.map(({ id, vector }) => [id, vector?.[0]])).toEqual(
+    [1, 3, 599].map((i) => [records[i]!.id, Math.fround(records[i]!.vector[0]!)]),
+  );
 });

@@ -4,7 +4,7 @@ import { freshness, partsOf, quote, refuseUnknownSearch } from "./call-options.t
 import type { Database } from "./engine/database.ts";
 import { compileFilter } from "./engine/filter.ts";
 import { checkId, checkK, checkVector } from "./engine/record-input.ts";
-import { findRecord, vectorOf } from "./engine/records.ts";
+import { findRecord, readVectors } from "./engine/records.ts";
 import { searchSnapshot } from "./engine/search.ts";
 import { score } from "./kernel/metric.ts";
 import { presentHit } from "./present.ts";
@@ -86,5 +86,6 @@ async function resolveQuery(
   if (found === undefined) {
     throw new BrainyError("BRAINY_NOT_FOUND", `there is no record with id ${quote(id)}`);
   }
-  return { vector: await vectorOf(found), exclude: id };
+  const [vector] = await readVectors([found]);
+  return { vector, exclude: id };
 }

@@ -19,6 +19,10 @@ import { storeRange } from "./store-range.ts";
 
 /** Filters whose answers a segment remembers. One answer is a bit a row. */
 const FILTERS_REMEMBERED = 16;
+/** Rows this near are read together: bytes are checked in blocks of this size anyway. */
+const READ_GAP_BYTES = 64 * 1024;
+/** The most that one read of vectors holds. */
+const READ_BYTES_MAX = 4 * 2 ** 20;
 /** Rows evaluated between two breaths: about 2 ms of parsing and matching. */
 const ROWS_PER_BREATH = 2_000;
 const NO_ATTRIBUTES: Attributes = {};
@@ -130,13 +134,24 @@ export class LoadedSegment {
     return text === "" ? undefined : (JSON.parse(text) as Attributes);
   }
 
-  /** A copy; `undefined` for rows without one. One ranged read while `vectors` are not here. */
-  async vectorOf(row: number): Promise<Float32Array | undefined> {
-    const { dimension, vectorRows } = this.#reader.meta;
-    if (row >= vectorRows) return undefined;
-    if (this.#loaded !== undefined) return this.#loaded.copy(row);
-    const { buffer, byteOffset } = await this.#reader.vectorRows(row, row + 1);
-    return new Float32Array(buffer.slice(byteOffset, byteOffset + 4 * dimension));
+  /**
+   * Copies, in the order asked for; `undefined` for rows without one. Ranged reads while `vectors`
+   * are not here, one for rows that stand near each other.
+   */
+  async vectorsOf(rows: readonly number[]): Promise<readonly (Float32Array | undefined)[]> {
+    if (this.#loaded !== undefined) return rows.map((row) => this.vectorNow(row));
+    const { dimension, stride, vectorRows } = this.#reader.meta;
+    const found: (Float32Array | undefined)[] = rows.map(() => undefined);
+    const wanted = rows.flatMap((row, at) => (row < vectorRows ? [{ row, at }] : []));
+    for (const run of runsOf(wanted, 4 * stride)) {
+      const first = run[0]!.row;
+      const bytes = await this.#reader.vectorRows(first, run.at(-1)!.row + 1);
+      for (const { row, at } of run) {
+        const start = bytes.byteOffset + 4 * stride * (row - first);
+        found[at] = new Float32Array(bytes.buffer.slice(start, start + 4 * dimension));
+      }
+    }
+    return found;
   }
 
   /** The same without waiting, for callers that have awaited `vectors`. */
@@ -216,6 +231,26 @@ export class LoadedSegment {
     this.#idOrder ??= sortById(this.rows, (row) => this.idOf(row), clock);
     return this.#idOrder;
   }
+}
+
+interface WantedRow {
+  readonly row: number;
+  readonly at: number;
+}
+
+/** Rows by number, cut where what lies between costs more to read than another request. */
+function runsOf(wanted: readonly WantedRow[], rowBytes: number): WantedRow[][] {
+  const runs: WantedRow[][] = [];
+  for (const one of wanted.toSorted((a, b) => a.row - b.row)) {
+    const run = runs.at(-1);
+    const isNear =
+      run !== undefined &&
+      (one.row - run.at(-1)!.row) * rowBytes <= READ_GAP_BYTES &&
+      (one.row + 1 - run[0]!.row) * rowBytes <= READ_BYTES_MAX;
+    if (isNear) run.push(one);
+    else runs.push([one]);
+  }
+  return runs;
 }
 
 interface Columns {

@@ -54,51 +54,75 @@ export function findRecord(view: View, id: string, nowMs: number): RecordReferen
   return isExpired(reference.record.attributes, nowMs) ? undefined : reference;
 }
 
-/**
- * A copy of its vector, wherever that is. Content and vector are one field: an operation that
- * brought the content and no vector has taken the segment's away.
- */
-export async function vectorOf({
-  record,
-  location,
-}: RecordReference): Promise<Float32Array | undefined> {
-  if (record.vector !== undefined || record.content !== undefined) return record.vector;
-  return location?.segment.vectorOf(location.row);
-}
-
 /** Reads what references left elsewhere, as far as it is wanted. */
 export async function readRecords(
   references: readonly RecordReference[],
   options: { readonly content: boolean; readonly vector: boolean },
 ): Promise<StoredRecord[]> {
   const contents = options.content ? await readContents(references) : undefined;
-  const vectors = options.vector ? await Promise.all(references.map(vectorOf)) : undefined;
+  const vectors = options.vector ? await readVectors(references) : undefined;
   return references.map(({ record }, i) => ({
     id: record.id,
     version: record.version,
     metadata: record.metadata,
     attributes: record.attributes ?? NO_ATTRIBUTES,
     vector: vectors?.[i],
-    content: record.content ?? contents?.[i] ?? "",
+    content: contents?.[i] ?? "",
   }));
 }
 
-async function readContents(
+/**
+ * Copies of vectors, wherever they are. Content and vector are one field: an operation that
+ * brought the content and no vector has taken the segment's away.
+ */
+export function readVectors(
+  references: readonly RecordReference[],
+): Promise<readonly (Float32Array | undefined)[]> {
+  return readParts(references, {
+    own: ({ vector }) => vector,
+    isElsewhere: ({ vector, content }) => vector === undefined && content === undefined,
+    read: (segment, rows) => segment.vectorsOf(rows),
+  });
+}
+
+function readContents(
   references: readonly RecordReference[],
 ): Promise<readonly (string | undefined)[]> {
-  const contents: (string | undefined)[] = references.map(({ record }) => record.content);
+  return readParts(references, {
+    own: ({ content }) => content,
+    isElsewhere: ({ content }) => content === undefined,
+    read: (segment, rows) => segment.contentOf(rows),
+  });
+}
+
+/** One part of each record: what it carries itself, else read from segments, together for each. */
+async function readParts<T>(
+  references: readonly RecordReference[],
+  part: {
+    readonly own: (record: VisibleRecord) => T | undefined;
+    readonly isElsewhere: (record: VisibleRecord) => boolean;
+    readonly read: (
+      segment: LoadedSegment,
+      rows: readonly number[],
+    ) => Promise<readonly (T | undefined)[]>;
+  },
+): Promise<readonly (T | undefined)[]> {
+  const parts = references.map(({ record }) => part.own(record));
   const missing = new Map<LoadedSegment, { at: number; row: number }[]>();
   for (const [at, { record, location }] of references.entries()) {
-    if (record.content !== undefined || location === undefined) continue;
-    const rows = missing.get(location.segment) ?? [];
-    rows.push({ at, row: location.row });
-    missing.set(location.segment, rows);
+    if (location === undefined || !part.isElsewhere(record)) continue;
+    const wanted = missing.get(location.segment) ?? [];
+    wanted.push({ at, row: location.row });
+    missing.set(location.segment, wanted);
   }
   for (const [segment, wanted] of missing) {
-    const texts = await segment.contentOf(wanted.map(({ row }) => row));
-    for (const [i, { at }] of wanted.entries()) contents[at] = texts[i];
+    const found = await part.read(
+      segment,
+      wanted.map(({ row }) => row),
+    );
+    for (const [i, { at }] of wanted.entries()) parts[at] = found[i];
   }
-  return contents;
+  return parts;
 }
 
 /** How many records of a snapshot readers see, and match. */

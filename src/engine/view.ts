@@ -221,7 +221,7 @@ export class View {
       // Replaced or deleted since, so nobody can find it.
       if (this.#tail.get(record.id) !== record) continue;
       const { visible, location } = record;
-      // As in `vectorOf`: new content without a vector has none, whatever the segment's row has.
+      // As in `readVectors`: new content without a vector has none, whatever the segment's row has.
       const isElsewhere = visible?.vector === undefined && visible?.content === undefined;
       const vector = isElsewhere ? location?.segment.vectorNow(location.row) : visible.vector;
       if (vector === undefined) continue;
