@@ -368,3 +368,33 @@ test("vectors are read by what needs them: a search all, a get its own, an expor
     [1, 3, 599].map((i) => [records[i]!.id, Math.fround(records[i]!.vector[0]!)]),
   );
 });
+
+test("every read can be given up, before it begins and between its slices, and is no failure", async () => {
+  const giveUp = new AbortController();
+  let breaths = 0;
+  const clock = {
+    ...systemClock,
+    breathe: () => {
+      if (++breaths === 2) giveUp.abort();
+      return systemClock.breathe();
+    },
+  };
+  await using brain = new Brainy({ dimensions: 2, clock });
+  await brain.addMany(Array.from({ length: 9_000 }, (_, i) => ({ id: `r${i}`, vector: [1, i] })));
+  await brain.compact();
+  const signal = AbortSignal.abort();
+  const refused: readonly ((brain: Brainy) => Promise<unknown>)[] = [
+    (b) => b.get("r1", { signal }),
+    (b) => b.has("r1", { signal }),
+    (b) => b.count({}, { signal }),
+    (b) => b.list({ signal }),
+    (b) => b.search([1, 1], { signal }),
+    (b) => b.exportAll({ signal }),
+  ];
+  for (const read of refused) await expect(read(brain)).rejects.toThrow(/abort/i);
+  breaths = 0;
+  const midway = brain.count({ id: { $startsWith: "r1" } }, { signal: giveUp.signal });
+  await expect(midway).rejects.toThrow(/abort/i);
+  expect(await brain.count({ id: { $startsWith: "r1" } })).toBe(1_111);
+  expect(brain.getHealthStatus()).toMatchObject({ status: "healthy", metrics: { errorRate: 0 } });
+});

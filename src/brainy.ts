@@ -1,3 +1,4 @@
+import { abortableClock, type Clock } from "./base/clock.ts";
 import { BrainyError } from "./base/errors.ts";
 import { refuseUnknownKeys } from "./base/nearest-name.ts";
 import { ADD_KEYS, EVERY_PART, READ_KEYS, freshness, partsOf, quote } from "./call-options.ts";
@@ -265,7 +266,7 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
     return this.#session.monitor.measure("read", async () => {
       refuseUnknownKeys(options, READ_KEYS, "options");
       const database = await this.#session.open();
-      const { clock } = this.#session.options;
+      const clock = this.#clockFor(options);
       const compiled = filter === undefined ? undefined : compileFilter(filter);
       return database.read(freshness(options), (view) =>
         countRecords(view.fullSnapshot(), { filter: compiled, clock }),
@@ -286,7 +287,7 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
       const filter = options.filter === undefined ? undefined : compileFilter(options.filter);
       const include = partsOf(options.include, EVERY_PART);
       const database = await this.#session.open();
-      const { clock } = this.#session.options;
+      const clock = this.#clockFor(options);
       return database.read(freshness(options), async (view) => {
         const scan = { filter, clock, after, limit: limit + 1 };
         const found = await pageOfRecords(view.fullSnapshot(), scan);
@@ -305,7 +306,7 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
     refuseUnknownKeys(options, ["filter", ...READ_KEYS], "options");
     const filter = options.filter === undefined ? undefined : compileFilter(options.filter);
     const database = await this.#session.open();
-    const { clock } = this.#session.options;
+    const clock = this.#clockFor(options);
     await database.read(freshness(options), async () => undefined);
     const { snapshot, release } = await this.#pinnedSnapshot(database);
     try {
@@ -333,6 +334,7 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
 
   /** Folds the log into segments and segments into as few as can be. Reads go on meanwhile. */
   async compact(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    refuseUnknownKeys(options, ["signal"], "options");
     await (await this.#session.openToWrite()).compact(options);
   }
 
@@ -360,6 +362,7 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
       readonly onProgress?: ((objects: number) => void) | undefined;
     } = {},
   ): Promise<VerifyReport> {
+    refuseUnknownKeys(options, ["repair", "signal", "onProgress"], "options");
     const { clock, random } = this.#session.options;
     if (options.repair === true && this.#session.role === "reader") throw this.#session.refusal();
     // A damaged database does not open, and must be looked at all the same.
@@ -404,6 +407,11 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** For work between whose slices a caller may give up. */
+  #clockFor({ signal }: ReadOptions): Clock {
+    return abortableClock(this.#session.options.clock, signal);
   }
 
   /** A snapshot whose segments no process collects until it is released. */

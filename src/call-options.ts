@@ -31,6 +31,7 @@ export function refuseUnknownSearch(options: object): void {
 export function freshness({
   consistency = "eventual",
   maxStalenessMs = 5_000,
+  signal,
 }: ReadOptions): Freshness {
   if (!Number.isFinite(maxStalenessMs) || maxStalenessMs < 0) {
     throw invalid(`maxStalenessMs: ${String(maxStalenessMs)} is not a number of milliseconds`);
@@ -38,9 +39,9 @@ export function freshness({
   switch (consistency) {
     case "eventual":
     case "strong":
-      return { level: consistency };
+      return { level: consistency, signal };
     case "bounded":
-      return { level: "bounded", maxStalenessMs };
+      return { level: "bounded", maxStalenessMs, signal };
     default:
       throw invalid(`consistency: ${String(consistency)} is none of eventual, bounded, strong`);
   }

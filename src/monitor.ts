@@ -112,8 +112,8 @@ export class Monitor {
     try {
       return await run();
     } catch (error) {
-      // A wrong call says nothing about this instance.
-      isFailure = !(isBrainyError(error) && error.action === "fix-call");
+      // A wrong call, or one that was given up, says nothing about this instance.
+      isFailure = !(isBrainyError(error) && error.action === "fix-call") && !isAbort(error);
       throw error;
     } finally {
       this.#totals[kind]++;
@@ -260,6 +260,10 @@ export class Monitor {
     const elapsedMs = now.atMs - before.atMs;
     return elapsedMs <= 0 ? 0 : (now.micros - before.micros) / 10 / elapsedMs;
   }
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && (error.name === "AbortError" || error.name === "TimeoutError");
 }
 
 /** Absent outside Node and its kin; figures are then 0. */

@@ -1,3 +1,4 @@
+import { abortableClock } from "./base/clock.ts";
 import { BrainyError, invalid } from "./base/errors.ts";
 import { refuseUnknownKeys } from "./base/nearest-name.ts";
 import { freshness, partsOf, quote, refuseUnknownSearch } from "./call-options.ts";
@@ -29,7 +30,7 @@ export async function searchQuery<Metadata extends object>(
   const filter = options.filter === undefined ? undefined : compileFilter(options.filter);
   const include = partsOf(options.include, HIT_PARTS);
   const database = await session.open();
-  const { clock } = session.options;
+  const clock = abortableClock(session.options.clock, signal);
   const { metric } = database;
   const target = typeof query === "string" ? await embedQuery(session, query, signal) : query;
   return database.read(freshness(options), async (view) => {

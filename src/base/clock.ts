@@ -31,3 +31,17 @@ export const systemClock: Clock = {
   },
   breathe: () => new Promise((resolve) => setImmediate(resolve)),
 };
+
+/** The same clock for work that may be given up: breathing rejects once the signal is aborted. */
+export function abortableClock(clock: Clock, signal: AbortSignal | undefined): Clock {
+  if (signal === undefined) return clock;
+  return {
+    nowMs: () => clock.nowMs(),
+    monotonicMs: () => clock.monotonicMs(),
+    sleep: (ms, other) => clock.sleep(ms, other ?? signal),
+    async breathe() {
+      await clock.breathe();
+      signal.throwIfAborted();
+    },
+  };
+}

@@ -83,13 +83,17 @@ export interface DatabaseStats {
 }
 
 /** How fresh a read has to be. */
-export type Freshness =
-  /** What is here. */
+export type Freshness = /** What is here. */
+(
   | { readonly level: "eventual" }
   /** Not older than this. */
   | { readonly level: "bounded"; readonly maxStalenessMs: number }
   /** Everything acknowledged anywhere before the read began. */
-  | { readonly level: "strong" };
+  | { readonly level: "strong" }
+) & {
+  /** Gives the read up between its steps. */
+  readonly signal?: AbortSignal | undefined;
+};
 
 /**
  * The engine: log, tail, segments and their maintenance over one store. It takes clock,
@@ -216,6 +220,11 @@ export class Database implements AsyncDisposable {
     return `${view.manifest.number}:${slots}`;
   }
 
+  /** Slots that no segment covers yet. */
+  get #slotsWaiting(): number {
+    return this.#follower?.uncoveredSlots ?? 0;
+  }
+
   /** Figures for metrics and health. */
   stats(): DatabaseStats {
     const view = this.#follower?.view;
@@ -226,7 +235,7 @@ export class Database implements AsyncDisposable {
       segmentBytes: segments.reduce((sum, { bytes }) => sum + bytes, 0),
       tailOperations: view?.tailOperations ?? 0,
       tailBytes: view?.tailBytes ?? 0,
-      slots: this.#follower?.uncoveredSlots ?? 0,
+      slots: this.#slotsWaiting,
       slotsWritten: this.#writer?.slotsWritten ?? 0,
       bytesWritten: this.#writer?.bytesWritten ?? 0,
       manifest: view?.manifest.number ?? 0,
@@ -248,7 +257,7 @@ export class Database implements AsyncDisposable {
     if (!isReady) await this.#prepareToWrite(vector?.length);
     const view = this.#follower!.view;
     if (view.tailBytes > this.#options.limits.tailBytesMax) await this.#makeRoom();
-    if (this.stats().slots > SLOTS_MAX) await this.#refuseCrowd();
+    if (this.#slotsWaiting > SLOTS_MAX) await this.#refuseCrowd();
     const versions = await this.#writer!.append(batch);
     if (!this.#options.indexing.async) await this.#upkeep;
     return versions;
@@ -256,7 +265,9 @@ export class Database implements AsyncDisposable {
 
   /** Runs `read` on a view that is fresh enough, again when a segment was collected under it. */
   async read<T>(freshness: Freshness, read: (view: View) => Promise<T>): Promise<T> {
+    const { signal } = freshness;
     this.#assertOpen();
+    signal?.throwIfAborted();
     const follower = await this.#followerOrNone();
     if (follower === undefined) return read(View.empty());
     if (freshness.level === "strong") await follower.catchUp();
@@ -264,6 +275,7 @@ export class Database implements AsyncDisposable {
       await follower.catchUp();
     }
     for (let attempt = 1; ; attempt++) {
+      signal?.throwIfAborted();
       const { view } = follower;
       try {
         return await read(view);
@@ -326,7 +338,7 @@ export class Database implements AsyncDisposable {
       await this.#preparing.catch(() => {});
       await this.#writer?.flush();
       await this.#upkeep;
-      const isCrowded = this.stats().slots > SLOTS_CROWDED;
+      const isCrowded = this.#slotsWaiting > SLOTS_CROWDED;
       if (isCrowded && this.#options.compaction !== false && this.#writer !== undefined) {
         await this.#maintenanceFor(this.#config!).run({ takeOver: true, force: "flush" });
       }
@@ -444,7 +456,7 @@ export class Database implements AsyncDisposable {
       !indexing.batchIndexUpdates ||
       tailBytes >= compaction.flushBytes ||
       tailOperations >= compaction.flushOperations ||
-      this.stats().slots >= compaction.flushSlots;
+      this.#slotsWaiting >= compaction.flushSlots;
     if (isDue) void this.#startUpkeep();
   }
 
@@ -453,7 +465,7 @@ export class Database implements AsyncDisposable {
     if (this.#upkeep !== undefined) return this.#upkeep;
     const upkeep = this.#maintenanceFor(this.#config!)
       .run({
-        takeOver: this.stats().slots > SLOTS_CROWDED,
+        takeOver: this.#slotsWaiting > SLOTS_CROWDED,
         force: this.#options.indexing.batchIndexUpdates ? undefined : "flush",
       })
       .then(

@@ -227,8 +227,9 @@ export class LoadedSegment {
   }
 
   /** Row numbers in order of their ids; made on first use. */
-  idOrder(clock: Clock): Promise<Uint32Array> {
-    this.#idOrder ??= sortById(this.rows, (row) => this.idOf(row), clock);
+  idOrder(): Promise<Uint32Array> {
+    // By its own clock: the order serves others too when the first who asked gives up.
+    this.#idOrder ??= sortById(this.rows, (row) => this.idOf(row), this.#clock);
     return this.#idOrder;
   }
 }

@@ -176,7 +176,7 @@ export async function pageOfRecords(
   const found: RecordReference[] = [];
   for (const { loaded, live } of snapshot.segments) {
     const mask = await visibleRows({ loaded, live, filter, clock });
-    const order = await loaded.idOrder(clock);
+    const order = await loaded.idOrder();
     let at = firstAfter(order.length, (i) => loaded.idOf(order[i]!), after);
     for (let taken = 0; at < order.length && taken < limit; at++) {
       const row = order[at]!;
