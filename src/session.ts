@@ -174,8 +174,8 @@ export class Session {
   async #open(): Promise<Database> {
     const { options } = this;
     const { clock, random, checkpoint } = options;
-    const { store, isPriced, needsProbe, counters } = await this.openStore();
-    this.monitor.requests = isPriced ? counters : undefined;
+    const { store, needsProbe, counters } = await this.openStore();
+    this.monitor.requests = counters;
     const registry = await this.#findFleet(store);
     // Here and not above: importing the package is quick, and what it can do comes with its use.
     const { Database } = await import("./engine/database.ts");
@@ -203,6 +203,7 @@ export class Session {
     const isShared = store.capabilities.durable && checkpoint === undefined;
     const pollMs = options.pollIntervalMs ?? (isShared ? POLL_MS : 0);
     const isGiven = options.pollIntervalMs !== undefined;
+    const isPriced = counters !== undefined;
     const slowestMs = isPriced && !isGiven ? PRICED_POLL_MS : pollMs;
     const idleMs = (isPriced || registry !== undefined) && !isGiven ? IDLE_POLL_MS : slowestMs;
     if (pollMs > 0) void this.#poll(database, { fastestMs: pollMs, slowestMs, idleMs });

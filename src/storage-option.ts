@@ -3,20 +3,18 @@ import type { Clock } from "./base/clock.ts";
 import { refuseUnknownKeys } from "./base/nearest-name.ts";
 import type { Random } from "./base/random.ts";
 import { MemoryStore } from "./storage/adapters/memory.ts";
-import { metered, type RequestCounters } from "./storage/layers/metered.ts";
+import type { RequestCounters } from "./storage/layers/metered.ts";
 import { retrying } from "./storage/layers/retrying.ts";
 import type { ObjectStore } from "./storage/object-store.ts";
-import { openStore } from "./storage/open-store.ts";
+import { openRetrying } from "./storage/open-store.ts";
 import type { BucketStorage, StorageOption } from "./types.ts";
 
 /** A store, and whether Brainy made it and so closes it. */
 export interface OpenedStorage {
   readonly store: ObjectStore;
   readonly isOwned: boolean;
-  /** Requests sent, live; repetitions included where the adapter counts its own. */
-  readonly counters: RequestCounters;
-  /** Each request costs money: look seldom. */
-  readonly isPriced: boolean;
+  /** Requests sent, repetitions included, live: where each costs money, so look seldom. */
+  readonly counters?: RequestCounters | undefined;
   /** Whether it keeps what the protocols rest on is found out before the first write. */
   readonly needsProbe: boolean;
 }
@@ -39,32 +37,29 @@ export async function openStorage(
   switch (storage.type) {
     case "memory":
       refuseUnknownKeys(storage, ["type"], "options.storage");
-      return opened(new MemoryStore({ clock: options.clock }), { isOwned: true });
+      return {
+        store: new MemoryStore({ clock: options.clock }),
+        isOwned: true,
+        needsProbe: false,
+      };
     case "file": {
       refuseUnknownKeys(storage, ["type", "path", "shared"], "options.storage");
       const { path, shared = true } = storage;
       if (typeof path !== "string" || path === "") {
         throw invalid("options.storage.path must name a folder");
       }
-      const store = await openStore({ type: "file", root: path, shared });
-      return opened(retrying(store, options), { isOwned: true });
+      const store = await openRetrying({ type: "file", root: path, shared }, options);
+      return { store, isOwned: true, needsProbe: false };
     }
     case "store":
       refuseUnknownKeys(storage, ["type", "store"], "options.storage");
-      return opened(retrying(storage.store, options), { isOwned: false, needsProbe: true });
+      return { store: retrying(storage.store, options), isOwned: false, needsProbe: true };
     case "s3":
     case "customS3":
       return openBucket(storage, options);
     default:
       throw unknownType(String((storage as { readonly type: unknown }).type));
   }
-}
-
-function opened(
-  inner: ObjectStore,
-  options: { readonly isOwned: boolean; readonly needsProbe?: boolean },
-): OpenedStorage {
-  return { ...metered(inner), isPriced: false, needsProbe: false, ...options };
 }
 
 async function openBucket(
@@ -76,7 +71,7 @@ async function openBucket(
   }
   const { openS3 } = await import("./storage/adapters/s3-open.ts");
   const bucket = await openS3({ ...given, ...options });
-  return { ...bucket, isOwned: true, isPriced: true, needsProbe: true };
+  return { ...bucket, isOwned: true, needsProbe: true };
 }
 
 function parseStorage(text: string): Exclude<StorageOption, string> {

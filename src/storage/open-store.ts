@@ -1,4 +1,7 @@
+import type { Clock } from "../base/clock.ts";
+import type { Random } from "../base/random.ts";
 import type { S3StoreOptions } from "./adapters/s3-options.ts";
+import { retrying } from "./layers/retrying.ts";
 import type { ObjectStore, StoreDescriptor } from "./object-store.ts";
 
 /**
@@ -12,4 +15,17 @@ export async function openStore(descriptor: StoreDescriptor): Promise<ObjectStor
   }
   const { FileSystemStore } = await import("./adapters/file-system.ts");
   return FileSystemStore.open({ root: descriptor.root, shared: descriptor.shared });
+}
+
+/** The same, repeating what is safe to repeat: as often as the descriptor says, where it does. */
+export async function openRetrying(
+  descriptor: StoreDescriptor,
+  options: { readonly clock: Clock; readonly random: Random },
+): Promise<ObjectStore> {
+  if (descriptor.type === "s3") {
+    const { openS3 } = await import("./adapters/s3-open.ts");
+    const given = descriptor.options as unknown as S3StoreOptions;
+    return (await openS3({ ...given, ...options })).store;
+  }
+  return retrying(await openStore(descriptor), options);
 }

@@ -4,8 +4,7 @@ import { assert } from "../../base/assert.ts";
 import { systemClock } from "../../base/clock.ts";
 import { isBrainyError } from "../../base/errors.ts";
 import { seededRandom, systemRandom } from "../../base/random.ts";
-import { openStore } from "../../storage/open-store.ts";
-import { retrying } from "../../storage/layers/retrying.ts";
+import { openRetrying } from "../../storage/open-store.ts";
 import type { ObjectStore } from "../../storage/object-store.ts";
 import { runCompactionJob } from "../compaction-job.ts";
 import type { CompactionJob } from "../compaction.ts";
@@ -43,9 +42,7 @@ async function run(id: number, job: CompactionJob): Promise<void> {
   running.set(id, controller);
   const { signal } = controller;
   try {
-    opening ??= openStore(descriptor).then((opened) =>
-      retrying(opened, { clock: systemClock, random }),
-    );
+    opening ??= openRetrying(descriptor, { clock: systemClock, random });
     const store = await opening;
     const result = await runCompactionJob({ store, clock: systemClock, random, job, signal });
     reply({ type: "done", id, result });
