@@ -1,6 +1,5 @@
 import { BrainyError, invalid } from "./base/errors.ts";
 import { assembleConfig, type DistributedConfig } from "./cluster/distributed-config.ts";
-import { IDLE_AFTER_MS } from "./cluster/liveness.ts";
 import type { Registry, RegistryEvent } from "./cluster/registry.ts";
 import { decideAuto, type Role, type RoleDecision } from "./cluster/role.ts";
 import type { Executor } from "./engine/compaction.ts";
@@ -10,19 +9,11 @@ import { readRecords, type RecordReference, type StoredRecord } from "./engine/r
 import { Emitter } from "./emitter.ts";
 import { Monitor } from "./monitor.ts";
 import type { ResolvedOptions } from "./options.ts";
+import { nextWaitMs, pollPace, type PollPace } from "./poll-pace.ts";
 import { openStorage, type OpenedStorage } from "./storage-option.ts";
 import type { ObjectStore } from "./storage/object-store.ts";
 import { lexicalEmbedder, type Embedder } from "./text/index.ts";
 import type { RecordPart } from "./types.ts";
-
-/** How often a store that other processes may write to is looked at, unless told otherwise. */
-const POLL_MS = 1_000;
-/** How seldom, where each look costs money and nothing changes while this instance is in use. */
-const PRICED_POLL_MS = 5_000;
-/** How much later each look at a store is at which nothing had changed. */
-const POLL_BACK_OFF = 1.5;
-/** How often an idle instance does, of a fleet or on a store that charges: two LISTs a minute. */
-const IDLE_POLL_MS = 60_000;
 
 /**
  * One Brainy from its first use to its end: the store, the engine on it, what runs in the
@@ -200,13 +191,13 @@ export class Session {
     });
     this.#database = database;
     if (registry !== undefined) await this.#joinFleet(registry, database);
-    const isShared = store.capabilities.durable && checkpoint === undefined;
-    const pollMs = options.pollIntervalMs ?? (isShared ? POLL_MS : 0);
-    const isGiven = options.pollIntervalMs !== undefined;
-    const isPriced = counters !== undefined;
-    const slowestMs = isPriced && !isGiven ? PRICED_POLL_MS : pollMs;
-    const idleMs = (isPriced || registry !== undefined) && !isGiven ? IDLE_POLL_MS : slowestMs;
-    if (pollMs > 0) void this.#poll(database, { fastestMs: pollMs, slowestMs, idleMs });
+    const pace = pollPace({
+      givenMs: options.pollIntervalMs,
+      isShared: store.capabilities.durable && checkpoint === undefined,
+      isPriced: counters !== undefined,
+      isFleet: registry !== undefined,
+    });
+    if (pace !== undefined) void this.#poll(database, pace);
     return database;
   }
 
@@ -291,20 +282,12 @@ export class Session {
     return inlineExecutor({ store, clock, random });
   }
 
-  /**
-   * Looks for what other processes wrote, until closed; later and later while there is nothing,
-   * and seldom once nobody has asked for anything in ten minutes. Losing a look costs freshness
-   * only.
-   */
-  async #poll(
-    database: Database,
-    waits: { readonly fastestMs: number; readonly slowestMs: number; readonly idleMs: number },
-  ): Promise<void> {
-    const { fastestMs, slowestMs, idleMs } = waits;
+  /** Looks for what other processes wrote, until closed. Losing a look costs freshness only. */
+  async #poll(database: Database, pace: PollPace): Promise<void> {
     const { signal } = this.#stopping;
     const { clock, logger } = this.options;
     let hasWarned = false;
-    let waitMs = fastestMs;
+    let waitMs = pace.fastestMs;
     while (!signal.aborted) {
       try {
         await clock.sleep(waitMs, signal);
@@ -312,8 +295,7 @@ export class Session {
         await database.catchUp();
         hasWarned = false;
         const isQuiet = database.progress === before;
-        waitMs = isQuiet ? Math.min(slowestMs, waitMs * POLL_BACK_OFF) : fastestMs;
-        if (isQuiet && this.monitor.idleMs >= IDLE_AFTER_MS) waitMs = idleMs;
+        waitMs = nextWaitMs(pace, { waitedMs: waitMs, isQuiet, unusedMs: this.monitor.idleMs });
       } catch (error) {
         if (!signal.aborted && !hasWarned) {
           logger.warn(`brainy: cannot follow the store: ${String(error)}`);
