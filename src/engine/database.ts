@@ -83,17 +83,18 @@ export interface DatabaseStats {
 }
 
 /** How fresh a read has to be. */
-export type Freshness = /** What is here. */
-(
-  | { readonly level: "eventual" }
-  /** Not older than this. */
-  | { readonly level: "bounded"; readonly maxStalenessMs: number }
-  /** Everything acknowledged anywhere before the read began. */
-  | { readonly level: "strong" }
-) & {
-  /** Gives the read up between its steps. */
-  readonly signal?: AbortSignal | undefined;
-};
+export type Freshness =
+  /** What is here. */
+  (
+    | { readonly level: "eventual" }
+    /** Not older than this. */
+    | { readonly level: "bounded"; readonly maxStalenessMs: number }
+    /** Everything acknowledged anywhere before the read began. */
+    | { readonly level: "strong" }
+  ) & {
+    /** Gives the read up between its steps. */
+    readonly signal?: AbortSignal | undefined;
+  };
 
 /**
  * The engine: log, tail, segments and their maintenance over one store. It takes clock,
