@@ -4,7 +4,7 @@ import { IDLE_AFTER_MS } from "./cluster/liveness.ts";
 const SHARED_MS = 1_000;
 /** How seldom, where each look costs money and nothing changes while this instance is in use. */
 const PRICED_MS = 5_000;
-/** How often an idle instance does, of a fleet or on a store that charges: two LISTs a minute. */
+/** How often an idle instance does, of a fleet or on a store that charges: a LIST a minute. */
 const IDLE_MS = 60_000;
 /** How much later each look at a store is at which nothing had changed. */
 const BACK_OFF = 1.5;

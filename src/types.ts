@@ -69,7 +69,7 @@ export interface BrainyOptions {
   readonly compaction?: boolean | undefined;
   /**
    * How often a shared store is looked at for what other processes wrote, in milliseconds; 0 never
-   * looks. Costs two LISTs. Default: 0 in memory, 1,000 in a folder; in a bucket 1,000 too, up to
+   * looks. Costs a LIST and two HEADs. Default: 0 in memory, 1,000 in a folder; in a bucket 1,000 too, up to
    * 5,000 while nothing changes, and 60,000 once nobody has asked for anything in ten minutes.
    */
   readonly pollInterval?: number | undefined;

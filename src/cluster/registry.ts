@@ -201,12 +201,15 @@ export class Registry {
   async #run(firstDelayMs: number): Promise<void> {
     const { signal } = this.#stopping;
     let delayMs = firstDelayMs;
+    let hasLooked = true;
     await this.#try("cannot look at its fleet", () => this.look());
     while (!signal.aborted) {
       await this.#options.clock.sleep(delayMs, signal).catch(() => undefined);
       if (signal.aborted) return;
       delayMs = await this.#beat();
-      await this.#try("cannot look at its fleet", () => this.look());
+      // A LIST costs as much as a heartbeat, and an idle instance decides nothing by it.
+      hasLooked = !this.#isIdle || !hasLooked;
+      if (hasLooked) await this.#try("cannot look at its fleet", () => this.look());
     }
   }
 
@@ -214,8 +217,9 @@ export class Registry {
   async #beat(): Promise<number> {
     const own = this.#own!;
     const { store, heartbeatIntervalMs } = this.#options;
-    const isIdle = own.idleMs() >= IDLE_AFTER_MS;
-    const nextInMs = isIdle ? Math.max(IDLE_INTERVAL_MS, heartbeatIntervalMs) : heartbeatIntervalMs;
+    const nextInMs = this.#isIdle
+      ? Math.max(IDLE_INTERVAL_MS, heartbeatIntervalMs)
+      : heartbeatIntervalMs;
     if (this.#isSilent) return nextInMs;
     const { instanceId, incarnation, role, endpoint } = own;
     const lastHeartbeat = this.#now();
@@ -363,6 +367,10 @@ export class Registry {
     if (this.#warned.has(what)) return;
     this.#warned.add(what);
     this.#options.warn(`this instance ${what}: ${String(why)}`);
+  }
+
+  get #isIdle(): boolean {
+    return (this.#own?.idleMs() ?? 0) >= IDLE_AFTER_MS;
   }
 
   get #ownKey(): string {

@@ -120,7 +120,7 @@ test("[R10] what is not found, although nothing was replaced, is looked for once
     throw new BrainyError("BRAINY_NOT_FOUND", "no such record");
   });
   await expect(reading).rejects.toThrow("no such record");
-  expect([reads, store.requests.length]).toEqual([1, 2]);
+  expect([reads, store.requests.length]).toEqual([1, 3]);
 });
 
 test("[R10] a segment that is gone although the newest manifest names it is damage", async () => {

@@ -168,12 +168,8 @@ export class Database implements AsyncDisposable {
     if (this.#follower!.view.manifest.number === 0) await this.compact({ force: "flush" });
     const { store, clock, random } = this.#options;
     const { databaseId } = this.#config!.settings;
-    if (this.#follower!.view.manifest.number === 0) {
-      // There was nothing to flush. Whoever else makes a first manifest makes as good a one.
-      const nonce = randomHex(random, 16);
-      const manifest = { ...emptyManifest(databaseId), number: 1, nonce };
-      await commitManifest({ store, clock, random, manifest });
-    }
+    // There was nothing to flush.
+    if (this.#follower!.view.manifest.number === 0) await this.#createManifest(databaseId);
     return createCheckpoint({ store, clock, random, databaseId, name, expiresInMs });
   }
 
@@ -359,6 +355,8 @@ export class Database implements AsyncDisposable {
       databaseId,
       dimensions: () => this.dimensions ?? this.#follower?.view.manifest.dimensions,
       onAdopted: (manifest) => {
+        // The first of all indexes nothing.
+        if (manifest.number === 1 && manifest.segments.length === 0) return;
         this.#emit({
           type: "index_updated",
           manifest: manifest.number,
@@ -394,13 +392,24 @@ export class Database implements AsyncDisposable {
     if (this.#writer === undefined) await beforeFirstWrite?.();
     if (this.#config === undefined) {
       const asked = { ...this.#wanted, dimensions: this.#wanted.dimensions ?? dimensions };
-      this.#use(await createSettings({ store, clock, random, wanted: asked }));
+      const config = await createSettings({ store, clock, random, wanted: asked });
+      this.#use(config);
+      // Followers look at a manifest far more cheaply than they see that there is none.
+      await this.#createManifest(config.settings.databaseId);
     }
     if (dimensions !== undefined && this.#config!.settings.dimensions === undefined) {
       this.#use(await fixDimensions({ store, clock, random, dimensions }));
     }
     checkSettings(this.#config!, { dimensions });
     this.#writer ??= this.#openWriter(this.#config!);
+  }
+
+  /** The first one, of nothing. Whoever else makes it makes as good a one. */
+  async #createManifest(databaseId: string): Promise<void> {
+    const { store, clock, random } = this.#options;
+    const nonce = randomHex(random, 16);
+    const manifest = { ...emptyManifest(databaseId), number: 1, nonce };
+    await commitManifest({ store, clock, random, manifest });
   }
 
   #openWriter(config: ConfigDocument): LogWriter {

@@ -1,8 +1,10 @@
 import { expect, test } from "vitest";
 import { Fleet, compaction, patch, put, remove } from "../../test/support/fleet.ts";
 import { Machine } from "../../test/support/machine.ts";
+import { ManualClock } from "../../test/support/manual-clock.ts";
 import { MemoryStore } from "../storage/adapters/memory.ts";
-import { slotKey } from "../format/keys.ts";
+import type { Etag } from "../storage/object-store.ts";
+import { manifestKey, slotKey } from "../format/keys.ts";
 import { LANE_IDLE_MS, SEAL_LIVES_MS } from "./lane-ledger.ts";
 import { listLog } from "./log-listing.ts";
 import { countRecords, findRecord, pageOfRecords } from "./records.ts";
@@ -60,11 +62,22 @@ test("[R1] slots that were covered and collected leave a gap that the manifest c
 });
 
 test("[R1] what is collected between the two looks makes the catch-up begin again", async () => {
-  for (const when of ["list _brainy/wal/", "list _brainy/manifests/", "get _brainy/wal/"]) {
+  for (const when of [
+    "list _brainy/wal/",
+    "list _brainy/manifests/",
+    "get _brainy/wal/",
+    "head ",
+  ]) {
     const fleet = new Fleet();
+    const machine = new Machine(fleet);
+    const first = await fleet.openLane();
+    await first.append([put("first", 0)]);
+    if (when === "head ") {
+      await fleet.maintenance().maintenance.run({ force: "flush" });
+      await machine.follower.catchUp();
+    }
     const lane = await fleet.openLane();
     for (let i = 0; i < 40; i++) await lane.append([put(`x${i}`, i)]);
-    const machine = new Machine(fleet);
     let isDone = false;
     machine.store.script = {
       after: async (request) => {
@@ -415,16 +428,61 @@ test("[J6] operations of a collected lane that arrive again bring nothing back",
   expect(machine.follower.junkCount).toBe(1);
 });
 
-test("[R7] an idle catch-up costs two lists, and a manifest check moves no bytes", async () => {
+test("[R7] an idle catch-up costs one list and two heads, and moves no bytes", async () => {
   const fleet = new Fleet();
   const lane = await fleet.openLane();
   await lane.append([put("a", 1, VECTOR)]);
   await fleet.maintenance().maintenance.run({ force: "flush" });
   const machine = new Machine(fleet);
   await machine.follower.catchUp();
+  const { number } = machine.follower.view.manifest;
   machine.store.requests.splice(0);
   await machine.follower.catchUp();
-  expect(machine.store.requests).toEqual(["list _brainy/wal/", "list _brainy/manifests/"]);
+  expect(machine.store.requests).toEqual([
+    "list _brainy/wal/",
+    `head ${manifestKey(number)}`,
+    `head ${manifestKey(number + 1)}`,
+  ]);
+});
+
+test("[R7] a next manifest, or another one under the number in use, is answered by a list", async () => {
+  /** Equal bytes have equal etags, as on S3; here all have. */
+  class EtagStore extends MemoryStore {
+    override async head(...args: Parameters<MemoryStore["head"]>) {
+      const found = await super.head(...args);
+      return found && { ...found, etag: "same" as Etag };
+    }
+    override async *list(options: Parameters<MemoryStore["list"]>[0] = {}) {
+      for await (const page of super.list(options)) {
+        yield { ...page, objects: page.objects.map((o) => ({ ...o, etag: "same" as Etag })) };
+      }
+    }
+  }
+  const clock = new ManualClock();
+  const fleet = new Fleet(1, new EtagStore({ clock }), clock);
+  const lane = await fleet.openLane();
+  await lane.append([put("a", 1, VECTOR)]);
+  const { maintenance } = fleet.maintenance();
+  await maintenance.run({ force: "flush" });
+  const machine = new Machine(fleet);
+  await machine.follower.catchUp();
+  const key = manifestKey(machine.follower.view.manifest.number);
+  const { bytes } = (await fleet.store.get(key))!;
+  // As a stalled process would, which sends the same bytes again after they were collected.
+  await lane.append([remove("a")]);
+  await coverAndCollect(fleet);
+  expect(await fleet.store.head(key)).toBeUndefined();
+  await fleet.store.put(key, bytes);
+  machine.store.requests.splice(0);
+  await machine.follower.catchUp();
+  expect(machine.store.requests).toContain("list _brainy/manifests/");
+  expect(machine.follower.view.manifest.number).toBe((await fleet.newest()).number);
+  expect(await idsSeen(machine)).not.toContain("a");
+  const { number } = machine.follower.view.manifest;
+  await (await fleet.openLane()).append([put("b", 2, VECTOR)]);
+  await maintenance.run({ force: "flush", takeOver: true });
+  await machine.follower.catchUp();
+  expect(machine.follower.view.manifest.number).toBeGreaterThan(number);
 });
 
 test("[R8] another database under the same prefix ends the handle", async () => {

@@ -14,7 +14,12 @@ import { isJunk } from "./lane-ledger.ts";
 import { LoadedSegment } from "./loaded-segment.ts";
 import { listLog, type LogListing } from "./log-listing.ts";
 import { readSlots } from "./log-reader.ts";
-import { listManifests, readManifest } from "./manifest-store.ts";
+import {
+  findNewestManifest,
+  isUndisturbed,
+  readManifest,
+  type ListedManifest,
+} from "./manifest-store.ts";
 import { View, tailOperationsOf } from "./view.ts";
 
 /** How often a catch-up begins again because what it listed was collected meanwhile. */
@@ -36,9 +41,9 @@ export interface FollowerOptions {
 /**
  * Keeps a view of the database up to date with the store.
  *
- *   catch up:  LIST log ─► newer manifest? ─yes─► adopt, begin again
- *                              │ no
- *                              └─► read the new slots, apply
+ *   catch up:  LIST log ─► HEAD of this manifest and of the next ─same─► read the new slots, apply
+ *                              │ else
+ *                              └─► LIST manifests ─► a newer one? adopt, begin again
  *
  * The log is looked at first and the manifest after it: slots that had been collected before the
  * LIST leave no gap to notice, so only a manifest check made *after* proves that nothing is
@@ -50,6 +55,8 @@ export class Follower {
   /** The view in the making while a manifest is adopted: operations are applied to both. */
   #pending: View | undefined;
   #isPinned = false;
+  /** The highest manifest that a LIST has shown. */
+  #listed: ListedManifest | undefined;
   #adoption: Promise<unknown> = Promise.resolve();
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
@@ -147,7 +154,7 @@ export class Follower {
       const known = [...this.#view.positions.keys()];
       const log = await listLog(store);
       hybridClock.observeStore(log.storeMs);
-      const number = (await listManifests(store)).at(-1) ?? 0;
+      const number = await this.#newestNumber();
       if (number > this.#view.manifest.number) {
         await this.#tryAdopt(number);
         continue;
@@ -163,6 +170,19 @@ export class Follower {
     );
   }
 
+  /**
+   * Of the manifest to read from: the highest by a full LIST, never by probing, since a number
+   * below it may have been collected and created again. The one in use is as good while it exists.
+   */
+  async #newestNumber(): Promise<number> {
+    const { store } = this.#options;
+    const { number } = this.#view.manifest;
+    const listed = this.#listed;
+    if (listed?.number === number && (await isUndisturbed(store, listed))) return number;
+    this.#listed = await findNewestManifest(store);
+    return this.#listed?.number ?? 0;
+  }
+
   async #tryAdopt(number: number): Promise<void> {
     const manifest = await readManifest(this.#options.store, number);
     if (manifest === undefined) return;
@@ -170,9 +190,9 @@ export class Follower {
       await this.adopt(manifest);
     } catch (error) {
       // A segment may be collected while it is opened, once a newer manifest replaced it.
-      const newest = (await listManifests(this.#options.store)).at(-1) ?? 0;
+      const newest = await findNewestManifest(this.#options.store);
       if (!isBrainyError(error, "BRAINY_NOT_FOUND")) throw error;
-      if (newest !== number) return;
+      if (newest?.number !== number) return;
       const what = `${error.message}, but manifest ${number} names it: run verify`;
       throw new BrainyError("BRAINY_CORRUPT", what, { cause: error });
     }

@@ -3,22 +3,59 @@ import { BrainyError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
 import { MANIFEST_PREFIX, manifestKey, parseManifestKey } from "../format/keys.ts";
 import { decodeManifest, encodeManifest, type Manifest } from "../format/manifest.ts";
-import type { ObjectStore } from "../storage/object-store.ts";
+import type { ObjectInfo, ObjectStore } from "../storage/object-store.ts";
 import { createOnce } from "./create-once.ts";
 
 /** How often a reader begins again because what it had listed was collected meanwhile. */
 const ATTEMPTS_MAX = 16;
 
+/** A manifest as a LIST shows it. */
+export interface ListedManifest extends ObjectInfo {
+  readonly number: number;
+}
+
 /** Numbers of all manifests that exist, ascending. One LIST; all its pages are read. */
 export async function listManifests(store: ObjectStore): Promise<number[]> {
-  const numbers: number[] = [];
+  return (await listed(store)).map(({ number }) => number).sort((a, b) => a - b);
+}
+
+/** The highest manifest that exists, unread. One LIST; all its pages are read. */
+export async function findNewestManifest(store: ObjectStore): Promise<ListedManifest | undefined> {
+  let newest: ListedManifest | undefined;
+  for (const manifest of await listed(store)) {
+    if (newest === undefined || manifest.number > newest.number) newest = manifest;
+  }
+  return newest;
+}
+
+async function listed(store: ObjectStore): Promise<ListedManifest[]> {
+  const manifests: ListedManifest[] = [];
   for await (const page of store.list({ prefix: MANIFEST_PREFIX })) {
-    for (const { key } of page.objects) {
-      const number = parseManifestKey(key);
-      if (number !== undefined) numbers.push(number);
+    for (const object of page.objects) {
+      const number = parseManifestKey(object.key);
+      if (number !== undefined) manifests.push({ ...object, number });
     }
   }
-  return numbers.sort((a, b) => a - b);
+  return manifests;
+}
+
+/**
+ * Whether `manifest` still exists, as the very object that a LIST showed, and no next one does:
+ * two HEADs. While it exists nothing is collected that it does not cover, so a log that was listed
+ * before the call lacks nothing beyond it. One that was collected and created again is younger.
+ * That there is no next one is a doorbell that did not ring, and proves nothing.
+ */
+export async function isUndisturbed(
+  store: ObjectStore,
+  manifest: ListedManifest,
+): Promise<boolean> {
+  const [same, next] = await Promise.all([
+    store.head(manifest.key),
+    store.head(manifestKey(manifest.number + 1)),
+  ]);
+  if (same === undefined || next !== undefined || same.etag !== manifest.etag) return false;
+  // Some stores tell milliseconds in one answer and whole seconds in the other.
+  return Math.abs(same.modifiedMs - manifest.modifiedMs) <= 1_000;
 }
 
 /**

@@ -72,7 +72,8 @@ test("[S1] settings are in the store before the first slot that depends on them"
   await database.close();
   const puts = store.requests.filter((request) => request.startsWith("put"));
   expect(puts[0]).toBe(`put ${CONFIG_KEY}`);
-  expect(puts).toHaveLength(4);
+  expect(puts[1]).toBe(`put ${manifestKey(1)}`);
+  expect(puts).toHaveLength(5);
 });
 
 test("[S1] [S2] of two processes with dimensions left open one wins, the other writes nothing", async () => {

@@ -33,7 +33,7 @@ import { ManualClock } from "./manual-clock.ts";
 
 /** One store, and everything that plays on it. */
 export class Fleet {
-  readonly clock = new ManualClock();
+  readonly clock: ManualClock;
   readonly store: MemoryStore;
   readonly random: Random;
   readonly databaseId = "db";
@@ -41,7 +41,9 @@ export class Fleet {
   /** Every operation that was acknowledged. */
   readonly acknowledged: Operation[] = [];
 
-  constructor(seed = 1, store?: MemoryStore) {
+  /** A store of the test's own ages by the clock that it was given. */
+  constructor(seed = 1, store?: MemoryStore, clock = new ManualClock()) {
+    this.clock = clock;
     this.store = store ?? new MemoryStore({ clock: this.clock });
     this.random = seededRandom(seed);
     this.newUlid = ulidFactory(this.clock, this.random);
