@@ -8,6 +8,7 @@ import {
   type DatabaseLimits,
   type IndexingOptions,
 } from "./engine/database-limits.ts";
+import { DELETED_GONE_WITHIN_MIN_MS } from "./engine/erasure.ts";
 import { DIMENSIONS_MAX } from "./engine/record-input.ts";
 import { resolveDistributed, type ResolvedDistributed } from "./distributed-options.ts";
 import { readEnvironment } from "./environment.ts";
@@ -98,7 +99,7 @@ export function resolveOptions(
   }
   if (typeof compaction !== "boolean") throw invalid("options.compaction must be true or false");
   const { embedder, batchSize: embeddingBatchSize } = resolveEmbedding(options);
-  const { limits, compactionBytesMax } = resolveLimits(options);
+  const { limits, compactionBytesMax, deletedGoneWithinMs } = resolveLimits(options);
   const { batchSize, flushIntervalMs } = resolveBatching(options);
   const isReadOnly = resolveReadOnly(options) || checkpoint !== undefined;
   const distributed = resolveDistributed(options, environment);
@@ -113,7 +114,11 @@ export function resolveOptions(
     batchSize,
     flushIntervalMs,
     indexing: resolveIndexing(options),
-    compaction: compaction && { ...DEFAULT_COMPACTION, memoryBytesMax: compactionBytesMax },
+    compaction: compaction && {
+      ...DEFAULT_COMPACTION,
+      memoryBytesMax: compactionBytesMax,
+      deletedGoneWithinMs,
+    },
     pollIntervalMs: optional(options.pollInterval, "options.pollInterval", 0, 86_400_000),
     limits: {
       ...limits,
@@ -201,9 +206,15 @@ function resolveIndexing({ indexing = {} }: BrainyOptions): IndexingOptions {
 function resolveLimits({ limits = {} }: BrainyOptions): {
   readonly limits: DatabaseLimits;
   readonly compactionBytesMax: number;
+  readonly deletedGoneWithinMs: number;
 } {
   const where = "options.limits";
-  const names = ["maxClockSkew", "tailBytesMax", "compactionBytesMax"] as const;
+  const names = [
+    "maxClockSkew",
+    "tailBytesMax",
+    "compactionBytesMax",
+    "deletedGoneWithin",
+  ] as const;
   refuseUnknown(asObject(limits, where), names, where);
   const { maxClockSkewMs, tailBytesMax, ...rest } = DEFAULT_LIMITS;
   const least = 8 * 2 ** 20;
@@ -216,6 +227,12 @@ function resolveLimits({ limits = {} }: BrainyOptions): {
     compactionBytesMax:
       optional(limits.compactionBytesMax, `${where}.compactionBytesMax`, least) ??
       DEFAULT_COMPACTION.memoryBytesMax,
+    deletedGoneWithinMs:
+      optional(
+        limits.deletedGoneWithin,
+        `${where}.deletedGoneWithin`,
+        DELETED_GONE_WITHIN_MIN_MS,
+      ) ?? DEFAULT_COMPACTION.deletedGoneWithinMs,
   };
 }
 

@@ -116,6 +116,12 @@ export interface LimitOptions {
   readonly tailBytesMax?: number | undefined;
   /** Bytes one compaction job may hold. Default 256 MiB. */
   readonly compactionBytesMax?: number | undefined;
+  /**
+   * How long after its deletion a record may still be in some object of the store, ms; at least four
+   * hours. Holds while processes that may compact are there to do it. Default 7 days. The shorter,
+   * the more often segments are rewritten: each at most four times in this time.
+   */
+  readonly deletedGoneWithin?: number | undefined;
 }
 
 /** How an instance takes part in a fleet. See docs/guide/fleet.md. */

@@ -11,7 +11,12 @@ import {
 import type { Manifest } from "../format/manifest.ts";
 import type { LaneId } from "../format/version.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
-import { isCheckpointExpired, listCheckpoints, readCheckpoint } from "./checkpoint.ts";
+import {
+  CHECKPOINT_MARGIN_MS,
+  isCheckpointExpired,
+  listCheckpoints,
+  readCheckpoint,
+} from "./checkpoint.ts";
 import { SEAL_LIVES_MS, isJunk } from "./lane-ledger.ts";
 import { listLog, type ListedSlot, type LogListing } from "./log-listing.ts";
 import { readManifest, readNewestManifest } from "./manifest-store.ts";
@@ -22,6 +27,12 @@ export const MANIFESTS_KEPT = 10;
 /** How long a manifest is kept after a newer one replaced it: readers finish what they began. */
 export const MANIFEST_LIVES_MS = 2 * 60_000;
 
+/** After this even one of the newest ten goes, unless less is asked for: else what it names stays. */
+export const MANIFEST_LIVES_MAX_MS = 24 * 3_600_000;
+
+/** No manifest of the newest ten goes earlier, whatever is asked for. */
+export const MANIFEST_LIVES_MIN_MS = 3_600_000;
+
 /** Keys of one `deleteMany`. */
 const DELETE_BATCH = 1000;
 
@@ -31,6 +42,8 @@ export interface CollectionOptions {
   /** Only the holder collects; it says who it is. */
   readonly incarnation: string;
   readonly epoch: number;
+  /** Age from which one of the newest ten manifests goes. Default 24 hours; at least one. */
+  readonly manifestLivesMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -43,8 +56,8 @@ export interface CollectionReport {
   /** Segments and deletion vectors. */
   readonly segments: number;
   readonly slots: number;
-  /** Something is only kept for its age, so that collecting again later will find it. */
-  readonly isWaiting: boolean;
+  /** When something that is only kept for its age may go, from now on; `undefined`: nothing is. */
+  readonly againInMs: number | undefined;
 }
 
 /**
@@ -56,13 +69,13 @@ export interface CollectionReport {
  */
 export async function collectGarbage(options: CollectionOptions): Promise<CollectionReport> {
   const { store, incarnation, epoch, signal } = options;
-  const retired = await deleteOldManifests(store, signal);
+  const retired = await deleteOldManifests(options);
   const segmentKeys = await listSegmentKeys(store, signal);
   const listing = await listLog(store, signal);
   const newest = await readNewestManifest(store);
   const nothing = { checkpoints: 0, segments: 0, slots: 0 };
   if (newest === undefined || newest.holder !== incarnation || newest.epoch !== epoch) {
-    return { isHolder: false, manifests: retired.deleted, isWaiting: false, ...nothing };
+    return { isHolder: false, manifests: retired.deleted, againInMs: undefined, ...nothing };
   }
   const manifests = await readRemainingManifests(store, newest, signal);
   const pins = await readPins(store, signal);
@@ -78,15 +91,24 @@ export async function collectGarbage(options: CollectionOptions): Promise<Collec
     checkpoints: pins.expired.length,
     segments: segments.length,
     slots: slots.keys.length,
-    isWaiting: retired.isWaiting || slots.isWaiting,
+    againInMs: leastOf([retired.againInMs, slots.againInMs, pins.againInMs]),
   };
 }
 
-/** Beyond the newest ten, and replaced for longer than any reader takes. */
-async function deleteOldManifests(
-  store: ObjectStore,
-  signal: AbortSignal | undefined,
-): Promise<{ readonly deleted: number; readonly isWaiting: boolean }> {
+function leastOf(values: readonly (number | undefined)[]): number | undefined {
+  const known = values.filter((value) => value !== undefined);
+  return known.length === 0 ? undefined : Math.max(0, Math.min(...known));
+}
+
+/** Replaced for longer than any reader takes: beyond the newest ten that is two minutes. */
+async function deleteOldManifests({
+  store,
+  manifestLivesMs = MANIFEST_LIVES_MAX_MS,
+  signal,
+}: CollectionOptions): Promise<{
+  readonly deleted: number;
+  readonly againInMs: number | undefined;
+}> {
   const found: { readonly number: number; readonly modifiedMs: number }[] = [];
   let storeMs = 0;
   for await (const page of store.list({ prefix: MANIFEST_PREFIX, signal })) {
@@ -98,14 +120,29 @@ async function deleteOldManifests(
   }
   found.sort((a, b) => a.number - b.number);
   const keys: string[] = [];
-  for (const [i, { number, modifiedMs }] of found.slice(0, -MANIFESTS_KEPT).entries()) {
+  const waits: number[] = [];
+  // The newest one stays whatever happens.
+  for (const [i, { number, modifiedMs }] of found.slice(0, -1).entries()) {
     // The later of the two: a stalled process may create a long collected number again.
-    const replacedMs = Math.max(modifiedMs, found[i + 1]?.modifiedMs ?? storeMs);
-    if (storeMs - replacedMs > MANIFEST_LIVES_MS) keys.push(manifestKey(number));
+    const replacedMs = Math.max(modifiedMs, found[i + 1]!.modifiedMs);
+    const isRecent = i >= found.length - MANIFESTS_KEPT;
+    const lives = isRecent ? Math.max(manifestLivesMs, MANIFEST_LIVES_MIN_MS) : MANIFEST_LIVES_MS;
+    const leftMs = lives - (storeMs - replacedMs);
+    if (leftMs < 0) keys.push(manifestKey(number));
+    else waits.push(leftMs);
   }
   await deleteInBatches(store, keys, signal);
-  const isWaiting = keys.length < found.length - MANIFESTS_KEPT;
-  return { deleted: keys.length, isWaiting };
+  return { deleted: keys.length, againInMs: leastOf(waits) };
+}
+
+/**
+ * Whether no collection can have taken `manifest` yet, nor what it names. A younger number may be
+ * gone for its age, and one that is there again may be what a stalled process created.
+ */
+export function isSurelyKept(manifest: Manifest, newest: number, storeMs: number): boolean {
+  if (manifest.number === newest) return true;
+  const isRecent = manifest.number > newest - MANIFESTS_KEPT;
+  return isRecent && storeMs - manifest.createdMs < MANIFEST_LIVES_MIN_MS;
 }
 
 async function listSegmentKeys(
@@ -140,7 +177,11 @@ async function readRemainingManifests(
 async function readPins(
   store: ObjectStore,
   signal: AbortSignal | undefined,
-): Promise<{ readonly checkpoints: readonly Checkpoint[]; readonly expired: readonly string[] }> {
+): Promise<{
+  readonly checkpoints: readonly Checkpoint[];
+  readonly expired: readonly string[];
+  readonly againInMs: number | undefined;
+}> {
   const { names, storeMs } = await listCheckpoints(store);
   const checkpoints: Checkpoint[] = [];
   const expired: string[] = [];
@@ -151,7 +192,12 @@ async function readPins(
     if (isCheckpointExpired(checkpoint, storeMs)) expired.push(name);
     else checkpoints.push(checkpoint);
   }
-  return { checkpoints, expired };
+  const againInMs = leastOf(
+    checkpoints.map(({ expiresAtMs }) =>
+      expiresAtMs === undefined ? undefined : expiresAtMs + CHECKPOINT_MARGIN_MS - storeMs,
+    ),
+  );
+  return { checkpoints, expired, againInMs };
 }
 
 /** Keys of the segments and deletion vectors that any of `manifests` names. */
@@ -179,12 +225,12 @@ export interface SlotNeeds {
 /** Keys of slots that every manifest and every checkpoint covers or does not need. */
 export function collectableSlots(needs: SlotNeeds): {
   readonly keys: readonly string[];
-  readonly isWaiting: boolean;
+  readonly againInMs: number | undefined;
 } {
   const { listing, newest, manifests, checkpoints } = needs;
   const known = new Map(newest.lanes.map((entry) => [entry.lane, entry]));
   const keys: string[] = [];
-  let isWaiting = false;
+  const waits: number[] = [];
   for (const [lane, slots] of listing.lanes) {
     const seal = known.get(lane)?.seal;
     const isAfterSeal = ({ number }: ListedSlot): boolean =>
@@ -195,14 +241,14 @@ export function collectableSlots(needs: SlotNeeds): {
         if (!isJunk(slots)) continue;
       } else if (slot.number > covered && !isAfterSeal(slot)) continue;
       if (isPinned(lane, slot, checkpoints)) continue;
-      const isOld = listing.storeMs - slot.modifiedMs >= SEAL_LIVES_MS;
+      const leftMs = SEAL_LIVES_MS - (listing.storeMs - slot.modifiedMs);
       const isSeal = slot.number === seal?.slot && seal.seenMs !== 0;
       const mustAge = !known.has(lane) || isSeal || isAfterSeal(slot);
-      if (isOld || !mustAge) keys.push(slotKey(lane, slot.number));
-      else isWaiting = true;
+      if (leftMs <= 0 || !mustAge) keys.push(slotKey(lane, slot.number));
+      else waits.push(leftMs);
     }
   }
-  return { keys, isWaiting };
+  return { keys, againInMs: leastOf(waits) };
 }
 
 /** The last slot of `lane` that all manifests cover; one that does not list it covers none. */

@@ -43,6 +43,7 @@ export async function runFlush(context: JobContext, job: FlushJob): Promise<Comp
     moved: new Map<SegmentId, Uint32Array>(),
     lanes: slots.lanes,
     junkCount: tail.junkCount,
+    hasRemains: rows.some(({ live, residual }) => !live || residual !== undefined),
   };
 }
 

@@ -49,7 +49,14 @@ export async function runMerge(context: JobContext, job: MergeJob): Promise<Comp
     moved: new Map(inputs.map(({ segment }, i) => [segment.id, layout.moved[i]!])),
     lanes: [],
     junkCount: 0,
+    hasRemains: hasRemains(layout),
   };
+}
+
+/** Dead rows, and live ones that keep operations above the floor. */
+function hasRemains({ rowCount, liveRows, rewritten }: MergeLayout): boolean {
+  if (rowCount > liveRows) return true;
+  return rewritten.some((rows) => rows.some(({ residual }) => residual !== undefined));
 }
 
 function inputsOf({ base, inputs, limits }: MergeJob): SegmentEntry[] {

@@ -25,7 +25,7 @@ function segment(id: string, bytes: number, rows = 1000, masked = 0): SegmentEnt
 function tail(slots: number, bytes: number): LaneTail[] {
   if (slots === 0) return [];
   const slotBytes = Array.from({ length: slots }, () => bytes);
-  return [{ lane: LANE, from: 0, to: slots, slotBytes }];
+  return [{ lane: LANE, from: 0, to: slots, slotBytes, sinceMs: 0 }];
 }
 
 function plan(

@@ -1,5 +1,6 @@
 import type { Manifest, SegmentEntry, SegmentId } from "../format/manifest.ts";
 import type { CompactionJob, CompactionLimits } from "./compaction.ts";
+import { erasureStepMs, overdueSegments } from "./erasure.ts";
 import type { LaneTail } from "./lane-ledger.ts";
 
 /** When log becomes a segment, and when segments become fewer. */
@@ -14,6 +15,8 @@ export interface CompactionOptions extends CompactionLimits {
   readonly segmentBytesMax: number;
   /** Share of masked rows from which a segment is rewritten alone. */
   readonly maskedShareMax: number;
+  /** What was deleted is in no object after this long. Spec: docs/specs/erasure.md. */
+  readonly deletedGoneWithinMs: number;
 }
 
 /** What holds when nothing else is said. */
@@ -25,6 +28,7 @@ export const DEFAULT_COMPACTION: Omit<CompactionOptions, "partitionCount"> = {
   mergeFanIn: 8,
   segmentBytesMax: 2 * 2 ** 30,
   maskedShareMax: 0.3,
+  deletedGoneWithinMs: 7 * 24 * 3_600_000,
 };
 
 /** Sizes within this factor are alike. */
@@ -50,6 +54,8 @@ export interface PlanInput {
   readonly force?: "flush" | "compact" | undefined;
   /** Compacting: segments that have rows the floor has passed since they were written. */
   readonly foldable?: ReadonlySet<SegmentId> | undefined;
+  /** Store time. Without it nothing is due for its age alone. */
+  readonly storeMs?: number | undefined;
 }
 
 /** The next job, or `undefined` when there is nothing worth doing. */
@@ -63,14 +69,17 @@ export function planCompaction(input: PlanInput): CompactionJob | undefined {
     const lanes = tails.map(({ lane, from, to }) => ({ lane, from, to }));
     return { kind: "flush", base: manifest, lanes, limits };
   }
-  const inputs = force === "compact" ? planCompact(input) : planMerge(manifest, options);
+  const inputs =
+    force === "compact" ? planCompact(input) : (planMerge(manifest, options) ?? planErasure(input));
   return inputs === undefined ? undefined : { kind: "merge", base: manifest, inputs, limits };
 }
 
-function isFlushDue({ tails, tailOperations = 0, options }: PlanInput): boolean {
+function isFlushDue(input: PlanInput): boolean {
+  const { tails, tailOperations = 0, options, storeMs = 0 } = input;
   let slots = 0;
   let bytes = 0;
-  for (const { slotBytes } of tails) {
+  for (const { slotBytes, sinceMs } of tails) {
+    if (storeMs - sinceMs >= erasureStepMs(options)) return true;
     slots += slotBytes.length;
     for (const size of slotBytes) bytes += size;
   }
@@ -102,6 +111,16 @@ function planMerge(manifest: Manifest, options: CompactionOptions): SegmentId[] 
       packed([segment], options).length === 1,
   );
   return masked === undefined ? undefined : [masked.id];
+}
+
+/** One segment whose remains have waited long enough, and whose rewriting does away with some. */
+function planErasure({ manifest, options, storeMs = 0 }: PlanInput): SegmentId[] | undefined {
+  const overdue = overdueSegments(manifest, options, storeMs).find(
+    (segment) =>
+      (maskedRows(segment) > 0 || segment.maxVersion <= manifest.floor) &&
+      packed([segment], options).length === 1,
+  );
+  return overdue === undefined ? undefined : [overdue.id];
 }
 
 /** As many as fit into one segment, smallest first; what does not fit with another stays. */

@@ -48,6 +48,8 @@ export interface CompactionResult {
   readonly lanes: readonly CoveredLane[];
   /** Operations that were at or below the floor and not covered: ignored, and counted. */
   readonly junkCount: number;
+  /** Rows of `added` hold more than readers see: tombstones, operations that are not folded yet. */
+  readonly hasRemains: boolean;
 }
 
 /** How far a lane is in segments once a result is committed. */

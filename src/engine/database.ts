@@ -11,10 +11,12 @@ import type { ObjectStore } from "../storage/object-store.ts";
 import type { Executor } from "./compaction.ts";
 import { createCheckpoint, deleteCheckpoint, readCheckpoint } from "./checkpoint.ts";
 import { DEFAULT_COMPACTION, type CompactionOptions } from "./compaction-plan.ts";
+import { waitingSinceMs } from "./erasure.ts";
 import { Follower } from "./follower.ts";
 import { HybridClock } from "./hybrid-clock.ts";
 import type { DatabaseLimits, IndexingOptions } from "./database-limits.ts";
 import { LazyExecutor } from "./lazy-executor.ts";
+import { LookSchedule, type Look } from "./look-schedule.ts";
 import { LogWriter, type DraftBatch } from "./log-writer.ts";
 import { Maintenance, type MaintenanceEvent } from "./maintenance.ts";
 import { commitManifest, readNewestManifest } from "./manifest-store.ts";
@@ -113,6 +115,7 @@ export class Database implements AsyncDisposable {
   #maintenance: Maintenance | undefined;
   readonly #executor: LazyExecutor;
   #preparing: Promise<void> = Promise.resolve();
+  readonly #looks: LookSchedule;
   #upkeep: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   #upkeepError: unknown;
@@ -127,6 +130,7 @@ export class Database implements AsyncDisposable {
     this.#newUlid = ulidFactory(options.clock, options.random);
     this.#executor = new LazyExecutor(options.executor);
     this.incarnation = this.#newUlid();
+    this.#looks = new LookSchedule(options.clock, options.compaction || DEFAULT_COMPACTION);
   }
 
   /** Reads what is there; an empty store stays empty until the first write. */
@@ -288,6 +292,7 @@ export class Database implements AsyncDisposable {
   /** Looks for what other processes wrote. */
   async catchUp(): Promise<void> {
     await (await this.#followerOrNone())?.catchUp();
+    this.#lookWhenDue();
   }
 
   /** Resolves when everything written so far is durable. */
@@ -388,8 +393,8 @@ export class Database implements AsyncDisposable {
   }
 
   async #prepare(dimensions: number | undefined): Promise<void> {
-    const { store, clock, random, beforeFirstWrite } = this.#options;
-    if (this.#writer === undefined) await beforeFirstWrite?.();
+    const { store, clock, random } = this.#options;
+    if (this.#writer === undefined) await this.#beforeFirstWrite();
     if (this.#config === undefined) {
       const asked = { ...this.#wanted, dimensions: this.#wanted.dimensions ?? dimensions };
       const config = await createSettings({ store, clock, random, wanted: asked });
@@ -410,6 +415,10 @@ export class Database implements AsyncDisposable {
     const nonce = randomHex(random, 16);
     const manifest = { ...emptyManifest(databaseId), number: 1, nonce };
     await commitManifest({ store, clock, random, manifest });
+  }
+
+  async #beforeFirstWrite(): Promise<void> {
+    await this.#options.beforeFirstWrite?.();
   }
 
   #openWriter(config: ConfigDocument): LogWriter {
@@ -468,22 +477,41 @@ export class Database implements AsyncDisposable {
       tailOperations >= compaction.flushOperations ||
       this.#slotsWaiting >= compaction.flushSlots;
     if (isDue) void this.#startUpkeep();
+    else this.#lookWhenDue();
+  }
+
+  /** Sees to what is due for its age alone: docs/specs/erasure.md. */
+  #lookWhenDue(): void {
+    const { compaction, readOnly } = this.#options;
+    const view = this.#follower?.view;
+    if (compaction === false || readOnly || view === undefined) return;
+    if (this.#upkeep !== undefined || this.#closing !== undefined) return;
+    const look = this.#looks.next({
+      storeNowMs: this.#hybridClock.storeNowMs(),
+      waitingSinceMs: () => waitingSinceMs(view.manifest, view.tailRecords),
+    });
+    if (look !== undefined) void this.#startUpkeep({ ...look, look: true });
   }
 
   /** In the background. An error is kept for health and tried again when the tail has grown. */
-  #startUpkeep(): Promise<void> {
+  #startUpkeep(look?: Look & { readonly look: true }): Promise<void> {
     if (this.#upkeep !== undefined) return this.#upkeep;
-    const upkeep = this.#maintenanceFor(this.#config!)
-      .run({
-        takeOver: this.#slotsWaiting > SLOTS_CROWDED,
-        force: this.#options.indexing.batchIndexUpdates ? undefined : "flush",
-      })
+    const isUnwritten = this.#writer === undefined;
+    const upkeep = (isUnwritten ? this.#beforeFirstWrite() : Promise.resolve())
+      .then(() =>
+        this.#maintenanceFor(this.#config!).run({
+          takeOver: this.#slotsWaiting > SLOTS_CROWDED || look?.takeOver === true,
+          force: this.#options.indexing.batchIndexUpdates ? undefined : "flush",
+          look: look !== undefined,
+        }),
+      )
       .then(
         () => {
           this.#upkeepError = undefined;
         },
         (error: unknown) => {
-          this.#upkeepError = error;
+          // Who only reads need not be allowed to maintain.
+          if (!isUnwritten) this.#upkeepError = error;
         },
       )
       .finally(() => {

@@ -109,6 +109,8 @@ export function isJunk(slots: readonly ListedSlot[]): boolean {
 export interface LaneTail extends LaneRange {
   /** Sizes of the slots `from`, `from + 1`, … */
   readonly slotBytes: readonly number[];
+  /** Store time of the writing of slot `from`. */
+  readonly sinceMs: number;
 }
 
 /** What there is to flush, in lane order. */
@@ -119,8 +121,11 @@ export function uncoveredTails({ manifest, listing }: LedgerInput): LaneTail[] {
     const entry = known.get(lane);
     if (entry === undefined ? isJunk(slots) : isFinished(entry)) continue;
     const from = (entry?.cursor ?? -1) + 1;
-    const slotBytes = unbrokenRun(slots, from).map(({ bytes }) => bytes);
-    if (slotBytes.length > 0) tails.push({ lane, from, to: from + slotBytes.length, slotBytes });
+    const run = unbrokenRun(slots, from);
+    const [first] = run;
+    if (first === undefined) continue;
+    const slotBytes = run.map(({ bytes }) => bytes);
+    tails.push({ lane, from, to: from + run.length, slotBytes, sinceMs: first.modifiedMs });
   }
   return tails.toSorted((a, b) => (a.lane < b.lane ? -1 : 1));
 }

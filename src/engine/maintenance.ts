@@ -10,10 +10,11 @@ import {
 } from "../format/manifest.ts";
 import type { LaneId } from "../format/version.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
-import { collectGarbage, type CollectionReport } from "./collection.ts";
+import { MANIFEST_LIVES_MAX_MS, collectGarbage, type CollectionReport } from "./collection.ts";
 import { planCompaction, type CompactionOptions } from "./compaction-plan.ts";
 import type { CompactionJob, CompactionResult, Executor } from "./compaction.ts";
 import { loadDeletions, storeDeletions } from "./deletion-store.ts";
+import { erasureStepMs, overdueSegments } from "./erasure.ts";
 import { foldableSegments } from "./foldable-segments.ts";
 import {
   nextLedger,
@@ -32,7 +33,7 @@ import {
   type ManifestChange,
   type NextManifest,
 } from "./manifest-change.ts";
-import { commitManifest, readNewestManifest } from "./manifest-store.ts";
+import { commitManifest, listManifests, readNewestManifest } from "./manifest-store.ts";
 import { StillnessWatch } from "./stillness-watch.ts";
 
 /** Rounds of one run: each commits, takes over or stops, so this bounds a fault of ours. */
@@ -44,8 +45,11 @@ const DISCARDS_MAX = 3;
 /** How often one forced run takes maintenance away from others before it lets them have it. */
 const TAKE_OVERS_MAX = 3;
 
-/** When to look again for what collection only kept for its age. */
-const COLLECT_AGAIN_MS = 5 * 60_000;
+/** Collecting again for what was only kept for its age comes no sooner than this. */
+const COLLECT_AGAIN_MIN_MS = 5 * 60_000;
+
+/** A holder that commits nothing this long, though something was due, holds no more. */
+const HOLDER_IDLE_MS = 15 * 60_000;
 
 /** What maintenance did or found; for logs, metrics and tests. */
 export type MaintenanceEvent =
@@ -101,6 +105,8 @@ export interface RunOptions {
   readonly force?: "flush" | "compact" | undefined;
   /** Become the holder at once, whoever holds maintenance now. */
   readonly takeOver?: boolean | undefined;
+  /** Also see to it that what only waits for its age is collected, by whoever holds maintenance. */
+  readonly look?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   /** After every commit. */
   readonly onProgress?: ((progress: MaintenanceProgress) => void) | undefined;
@@ -176,7 +182,7 @@ export class Maintenance {
       if ((await this.#round(run, round)) === "done") break;
     }
     const isDue = this.#options.clock.monotonicMs() >= this.#collectAgainAtMs;
-    if (run.commits > 0 || isDue || options.force === "compact")
+    if (run.commits > 0 || run.takeOvers > 0 || isDue || options.force === "compact")
       await this.#collect(options.signal);
   }
 
@@ -197,7 +203,8 @@ export class Maintenance {
     const tails = uncoveredTails(input);
     run.targets ??= new Map(tails.map(({ lane, to }) => [lane, to]));
     const job = await this.#plan(run, input, tails, seals.length > 0);
-    if (job === undefined && !this.#raisesFloor(run, input)) return "done";
+    const isIdle = job === undefined && !this.#raisesFloor(run, input);
+    if (isIdle && (isHolder || !(await this.#isCollectionLate(run, input)))) return "done";
     if (!isHolder) return this.#becomeHolder(run, input);
     const tailSlots = tails.reduce((sum, { slotBytes }) => sum + slotBytes.length, 0);
     run.onProgress?.({ round, segments: manifest.segments.length, tailSlots });
@@ -242,7 +249,8 @@ export class Maintenance {
       if (job?.kind === "flush") return job;
     }
     const tailOperations = host.tailOperations?.();
-    const due = planCompaction({ manifest, tails, tailOperations, options });
+    const { storeMs } = input.listing;
+    const due = planCompaction({ manifest, tails, tailOperations, options, storeMs });
     if (due?.kind === "flush" || run.force !== "compact") return due;
     const merge = planCompaction({ manifest, tails: [], options, force: "compact" });
     if (merge !== undefined) return merge;
@@ -250,17 +258,35 @@ export class Maintenance {
     return planCompaction({ manifest, tails: [], options, force: "compact", foldable });
   }
 
-  /** Before the merges of `compact`, the floor goes as high as it can, so that they drop more. */
+  /** Before merges that drop what is deleted, the floor goes as high as it can. */
   #raisesFloor(run: Run, input: LedgerInput): boolean {
-    if (run.force !== "compact" || run.isFloorRaised) return false;
-    return nextLedger({ ...input, covered: [] }).floor > input.manifest.floor;
+    if (run.isFloorRaised) return false;
+    const { manifest, listing } = input;
+    const options = this.#options.compaction;
+    const isWanted =
+      run.force === "compact" || overdueSegments(manifest, options, listing.storeMs).length > 0;
+    return isWanted && nextLedger({ ...input, covered: [] }).floor > input.manifest.floor;
+  }
+
+  /** Looking after the age of things: whether garbage waits though its holder has had its time. */
+  async #isCollectionLate(run: Run, { manifest, listing }: LedgerInput): Promise<boolean> {
+    if (run.look !== true) return false;
+    const limitMs = 2 * Math.min(erasureStepMs(this.#options.compaction), MANIFEST_LIVES_MAX_MS);
+    // No other manifest than the newest: what that replaced is collected.
+    return (
+      listing.storeMs - manifest.createdMs > limitMs &&
+      (await listManifests(this.#options.store)).length > 1
+    );
   }
 
   /** Commits a manifest that differs in epoch and holder only: the old holder's work still fits. */
   async #becomeHolder(run: Run, { manifest, listing }: LedgerInput): Promise<Step> {
     const { host, incarnation, random } = this.#options;
     const isFree = manifest.holder === "";
-    const isDead = this.#watch.standsStill(manifest) && host.isAlive?.(manifest.holder) !== true;
+    // Both times are the store's. A process that lives for a second sees nobody stand still.
+    const isIdle = listing.storeMs - manifest.createdMs >= HOLDER_IDLE_MS;
+    const isStill = this.#watch.standsStill(manifest) || isIdle;
+    const isDead = isStill && host.isAlive?.(manifest.holder) !== true;
     const isForced = run.takeOver === true && run.takeOvers < TAKE_OVERS_MAX;
     if (!isFree && !isDead && !isForced) {
       host.log({ type: "not-holder", holder: manifest.holder });
@@ -401,10 +427,12 @@ export class Maintenance {
     // A manifest of ours may still be on its way, and with it the only mention of its segments.
     if (manifest.number < this.#sentNumber) return;
     const { epoch } = manifest;
-    const report = await collectGarbage({ store, incarnation, epoch, signal });
-    this.#collectAgainAtMs = report.isWaiting
-      ? clock.monotonicMs() + COLLECT_AGAIN_MS
-      : Number.POSITIVE_INFINITY;
+    const stepMs = erasureStepMs(this.#options.compaction);
+    const manifestLivesMs = Math.min(stepMs, MANIFEST_LIVES_MAX_MS);
+    const report = await collectGarbage({ store, incarnation, epoch, manifestLivesMs, signal });
+    // Once a step in any case: a job that died may have left something since.
+    const againInMs = Math.min(report.againInMs ?? stepMs, stepMs);
+    this.#collectAgainAtMs = clock.monotonicMs() + Math.max(againInMs, COLLECT_AGAIN_MIN_MS);
     host.log({ type: "collected", report });
   }
 }

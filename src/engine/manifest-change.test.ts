@@ -67,7 +67,15 @@ function flush(base: World, lane: LaneId, name: string, writes: ReadonlyMap<stri
   return {
     base,
     rows,
-    result: { removed: [], added, masked, moved: new Map(), lanes, junkCount: 0 },
+    result: {
+      removed: [],
+      added,
+      masked,
+      moved: new Map(),
+      lanes,
+      junkCount: 0,
+      hasRemains: false,
+    },
   };
 }
 
@@ -87,7 +95,15 @@ function merge(base: World, removed: readonly SegmentId[], name: string): Made {
   return {
     base,
     rows,
-    result: { removed, added, masked: new Map(), moved, lanes: [], junkCount: 0 },
+    result: {
+      removed,
+      added,
+      masked: new Map(),
+      moved,
+      lanes: [],
+      junkCount: 0,
+      hasRemains: false,
+    },
   };
 }
 

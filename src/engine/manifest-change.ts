@@ -17,6 +17,8 @@ export interface ManifestChange {
   /** Complete sets of masked rows, for the segments where they are not those of the manifest. */
   readonly masks: DeletionSets;
   readonly maxVersion: Version;
+  /** The new segment, where it holds more than readers see. */
+  readonly withRemains: SegmentId | undefined;
 }
 
 /** A result, the manifest it was made from and the one it is for. */
@@ -48,6 +50,7 @@ export function applyResult(input: ChangeInput): ManifestChange | undefined {
     segments: nextSegments(newest, result, masks),
     masks,
     maxVersion: greatestVersion(newest.maxVersion, result),
+    withRemains: result.hasRemains ? result.added[0]?.id : undefined,
   };
 }
 
@@ -130,7 +133,9 @@ export function nextManifest(next: NextManifest): Manifest {
   const { newest, change, ledger, deletions, nonce, createdMs } = next;
   const segments = (change?.segments ?? newest.segments).map((segment) => {
     const entry = deletions?.get(segment.id);
-    return entry === undefined ? segment : { ...segment, deletions: entry };
+    const masked = entry === undefined ? segment : { ...segment, deletions: entry };
+    if (entry === undefined && segment.id !== change?.withRemains) return masked;
+    return { ...masked, remainsSinceMs: segment.remainsSinceMs ?? createdMs };
   });
   return {
     ...newest,

@@ -14,7 +14,12 @@ import {
 import { decodeManifest, type Manifest } from "../format/manifest.ts";
 import type { ObjectInfo, ObjectStore } from "../storage/object-store.ts";
 import { isCheckpointExpired } from "./checkpoint.ts";
-import { MANIFESTS_KEPT, referencedKeys } from "./collection.ts";
+import {
+  MANIFESTS_KEPT,
+  MANIFEST_LIVES_MIN_MS,
+  isSurelyKept,
+  referencedKeys,
+} from "./collection.ts";
 import { listLog, type LogListing } from "./log-listing.ts";
 import { repairStore } from "./verify-repair.ts";
 import { verifyLog } from "./verify-log.ts";
@@ -74,7 +79,7 @@ class Verification {
     const listing = await listLog(this.#store, signal);
     const listed = await this.#list();
     const databaseId = await this.#verifyConfig();
-    const manifests = await this.#verifyManifests(databaseId);
+    const manifests = await this.#verifyManifests(databaseId, listing.storeMs);
     const newest = manifests.at(-1);
     const checkpoints = await this.#verifyCheckpoints(listed, databaseId ?? newest?.databaseId);
     if (newest === undefined) {
@@ -83,8 +88,9 @@ class Verification {
     }
     const segments = new SegmentVerification(this.#store, this.#found, newest.databaseId);
     const pinned = checkpoints.map(({ manifest }) => manifest);
-    // Older ones than collection always keeps may be what a stalled process created again.
-    const recent = manifests.filter(({ number }) => number > newest.number - MANIFESTS_KEPT);
+    const recent = manifests.filter((manifest) =>
+      isSurelyKept(manifest, newest.number, listing.storeMs),
+    );
     const named = [
       ...recent.map((manifest) => ({ key: manifestKey(manifest.number), manifest })),
       ...checkpoints.map(({ name, manifest }) => ({ key: checkpointKey(name), manifest })),
@@ -143,7 +149,7 @@ class Verification {
   }
 
   /** All that decode, ascending; empty when the newest does not, for then none can be trusted. */
-  async #verifyManifests(databaseId: string | undefined): Promise<Manifest[]> {
+  async #verifyManifests(databaseId: string | undefined, storeMs: number): Promise<Manifest[]> {
     const numbers: number[] = [];
     for await (const page of this.#store.list({ prefix: "_brainy/manifests/" })) {
       for (const { key } of page.objects) {
@@ -169,7 +175,14 @@ class Verification {
       if (databaseId !== undefined && manifest.databaseId !== databaseId) {
         this.#found.error(key, `belongs to database ${manifest.databaseId}, not ${databaseId}`);
       }
-      this.#checkChain(key, manifests.at(-1), manifest, numbers.at(-1) ?? number);
+      const newest = numbers.at(-1) ?? number;
+      this.#checkChain(
+        key,
+        manifests.at(-1),
+        manifest,
+        number > newest - MANIFESTS_KEPT + 1 &&
+          storeMs - manifest.createdMs < MANIFEST_LIVES_MIN_MS,
+      );
       manifests.push(manifest);
     }
     return manifests;
@@ -186,13 +199,17 @@ class Verification {
     return [];
   }
 
-  #checkChain(key: string, before: Manifest | undefined, manifest: Manifest, newest: number): void {
+  #checkChain(
+    key: string,
+    before: Manifest | undefined,
+    manifest: Manifest,
+    isPredecessorKept: boolean,
+  ): void {
     if (before === undefined) return;
     if (manifest.number !== before.number + 1) {
-      // Older ones may be what a stalled process created again.
-      const isRecent = manifest.number > newest - MANIFESTS_KEPT + 1;
+      // An older one may be what a stalled process created again.
       this.#found.add(
-        isRecent ? "error" : "warning",
+        isPredecessorKept ? "error" : "warning",
         key,
         `follows manifest ${before.number}: those in between are missing`,
       );

@@ -48,6 +48,11 @@ export interface SegmentEntry {
   readonly maxVersion: Version;
   /** Rows that a later manifest masked; absent when none is. */
   readonly deletions?: DeletionEntry | undefined;
+  /**
+   * Store time since when it holds what no reader sees any more: masked rows, tombstones, operations
+   * that others have replaced. Absent when there is nothing of the kind.
+   */
+  readonly remainsSinceMs?: number | undefined;
 }
 
 /** Inline when small, else an object of its own. */
@@ -156,6 +161,7 @@ function readSegmentEntry(fields: JsonFields): SegmentEntry {
     ...(fields.has("deletions")
       ? { deletions: readDeletionEntry(fields.object("deletions"), rows) }
       : {}),
+    ...(fields.has("remainsSinceMs") ? { remainsSinceMs: fields.integer("remainsSinceMs") } : {}),
   };
 }
 
