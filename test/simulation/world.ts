@@ -6,7 +6,7 @@ import type { Draft } from "../../src/engine/log-writer.ts";
 import { retrying } from "../../src/storage/layers/retrying.ts";
 import { History } from "./history.ts";
 import { IDS } from "./observe.ts";
-import { HOUR, planOf, weatherOf, type Plan } from "./plan.ts";
+import { HOUR, MINUTE, planOf, weatherOf, type Plan } from "./plan.ts";
 import { Scheduler } from "./scheduler.ts";
 import { VirtualProcess } from "./virtual-process.ts";
 import { Bucket, VirtualStore, type Defect } from "./virtual-store.ts";
@@ -120,6 +120,8 @@ export class World {
       flushSlots,
       flushOperations: 4 * flushSlots,
       mergeFanIn: 2 + (flushSlots % 2),
+      // Every step of erasing is due after two minutes, so that ages matter within a run.
+      deletedGoneWithinMs: 8 * MINUTE,
     };
     return Database.open({
       store,
