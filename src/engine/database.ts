@@ -58,6 +58,10 @@ export interface DatabaseOptions {
   readonly onEvent?: ((event: DatabaseEvent) => void) | undefined;
   /** Whether this incarnation has shown life of late; who has keeps maintenance. */
   readonly isAlive?: ((incarnation: string) => boolean) | undefined;
+  /** Slots of an own lane up to this one are durable. */
+  readonly onCommitted?: ((lane: LaneId, slot: number) => void) | undefined;
+  /** Settings were read or made, for the first time or others than before. */
+  readonly onSettings?: ((config: ConfigDocument) => void) | undefined;
 }
 
 /** What happened in the background. */
@@ -295,6 +299,12 @@ export class Database implements AsyncDisposable {
     this.#lookWhenDue();
   }
 
+  /** Slots that a hint names, if they can be read without a catch-up; else `false`. */
+  async readAhead(lane: LaneId, slot: number): Promise<boolean> {
+    this.#assertOpen();
+    return (await this.#follower?.readAhead(lane, slot)) ?? false;
+  }
+
   /** Resolves when everything written so far is durable. */
   async flush(): Promise<void> {
     this.#assertOpen();
@@ -306,6 +316,8 @@ export class Database implements AsyncDisposable {
     options: {
       readonly signal?: AbortSignal | undefined;
       readonly force?: "flush" | "compact" | undefined;
+      /** `false`: only if this run holds maintenance, or nobody does. Default `true`. */
+      readonly takeOver?: boolean | undefined;
     } = {},
   ): Promise<void> {
     this.#assertWritable();
@@ -314,7 +326,7 @@ export class Database implements AsyncDisposable {
     await this.#upkeep;
     const maintenance = this.#maintenanceFor(this.#config);
     await maintenance.run({
-      takeOver: true,
+      takeOver: options.takeOver ?? true,
       force: options.force ?? "compact",
       signal: options.signal,
     });
@@ -369,6 +381,7 @@ export class Database implements AsyncDisposable {
         });
       },
     });
+    this.#options.onSettings?.(config);
   }
 
   /** Another process may have created the database since this one looked. */
@@ -464,6 +477,7 @@ export class Database implements AsyncDisposable {
 
   #advance(lane: LaneId, number: number): void {
     this.#follower!.advance(lane, number);
+    this.#options.onCommitted?.(lane, number);
     this.#maintainWhenDue();
   }
 

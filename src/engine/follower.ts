@@ -26,6 +26,10 @@ import { View, tailOperationsOf } from "./view.ts";
 const ATTEMPTS_MAX = 16;
 /** Tail records carried into a new view between two breaths. */
 const RECORDS_PER_BREATH = 100;
+/** How long after a complete catch-up slots may be read without another LIST. */
+const AHEAD_MS_MAX = 10 * 60_000;
+/** Slots that one hint has read at once, however far ahead it says the lane is. */
+const AHEAD_SLOTS_MAX = 16;
 
 /** What a follower reads from, and whom it tells. */
 export interface FollowerOptions {
@@ -108,6 +112,27 @@ export class Follower {
       this.#running = undefined;
     });
     return this.#running;
+  }
+
+  /**
+   * Reads the slots of a known lane that follow those that are here, up to `number`, without a
+   * LIST. Completes nothing and resets no age. `false`: only a catch-up can tell.
+   *
+   * Within minutes of a catch-up the next slot of a lane that it knew is what a LIST would show: a
+   * seal by others lives for a day, so nothing can take its place. Spec: reading.md, R11.
+   */
+  async readAhead(lane: LaneId, number: number): Promise<boolean> {
+    if (this.#isPinned) return true;
+    await this.#running?.catch(() => undefined);
+    for (;;) {
+      const position = this.#view.positions.get(lane);
+      if (position === undefined || this.stalenessMs > AHEAD_MS_MAX) return false;
+      if (position >= number) return true;
+      const to = Math.min(number, position + AHEAD_SLOTS_MAX) + 1;
+      if (!(await this.#readLane(lane, position + 1, to))) return false;
+      // Retired meanwhile, by a manifest that this process adopted: nothing is to come.
+      if ((this.#view.positions.get(lane) ?? -1) <= position) return false;
+    }
   }
 
   /** Shows the state that a checkpoint names, and never anything newer. */
