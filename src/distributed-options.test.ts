@@ -4,6 +4,7 @@ import { resolveOptions } from "./options.ts";
 import type { BrainyOptions } from "./types.ts";
 
 const INVALID = "BRAINY_INVALID_ARGUMENT";
+const BUS = { publish: () => {}, subscribe: () => () => {}, close: async () => {} };
 const WRITER = { role: "writer" } as const;
 
 const REFUSED: readonly (readonly [name: string, code: string, RegExp, object, Environment?])[] = [
@@ -22,15 +23,26 @@ const REFUSED: readonly (readonly [name: string, code: string, RegExp, object, E
   ["a heartbeat of no time", INVALID, /heartbeatInterval.*0/, { heartbeatInterval: 0 }],
   ["a timeout of a fraction", INVALID, /instanceTimeout.*1500\.5/, { instanceTimeout: 1500.5 }],
   ["enabled that is no boolean", INVALID, /enabled/, { enabled: 1 }],
-  ...[
-    "configPath",
-    "coordinationMethod",
-    "coordinator",
-    "consistencyLevel",
-    "conflictResolution",
-    "resolver",
-    "partitioner",
-  ].map(
+  [
+    "a way to coordinate that is none",
+    INVALID,
+    /coordinationMethod: "fax".*none, s3-polling, websocket, pubsub/,
+    { coordinationMethod: "fax" },
+  ],
+  ["a coordinator without a method", INVALID, /needs.*coordinationMethod/, { coordinator: BUS }],
+  [
+    "a broker that Brainy does not know",
+    "BRAINY_UNSUPPORTED",
+    /"pubsub" without a bus of your own/,
+    { coordinationMethod: "pubsub" },
+  ],
+  [
+    "a bus that is none",
+    INVALID,
+    /coordinator is no event bus.*subscribe/,
+    { coordinationMethod: "pubsub", coordinator: { publish: () => {} } },
+  ],
+  ...["configPath", "consistencyLevel", "conflictResolution", "resolver", "partitioner"].map(
     (name) =>
       [name, "BRAINY_UNSUPPORTED", new RegExp(`distributed\\.${name}`), { [name]: "x" }] as const,
   ),
@@ -58,6 +70,7 @@ test("every option of a fleet has its documented default", () => {
     heartbeatIntervalMs: 30_000,
     instanceTimeoutMs: 60_000,
     maxClockSkewMs: undefined,
+    coordination: { method: "none" },
   });
   expect(resolveOptions({ distributed: WRITER }, {}).limits.maxClockSkewMs).toBe(5_000);
 });

@@ -8,6 +8,7 @@ import {
 } from "./cluster/role.ts";
 import { heartbeatKey } from "./format/keys.ts";
 import { checkKey } from "./storage/keys.ts";
+import { resolveCoordination, type ResolvedCoordination } from "./coordination-options.ts";
 import { asObject, optional, refuseUnknown, show } from "./option-checks.ts";
 import type { BrainyOptions, DistributedOptions } from "./types.ts";
 
@@ -21,6 +22,7 @@ export interface ResolvedDistributed {
   readonly heartbeatIntervalMs: number;
   readonly instanceTimeoutMs: number;
   readonly maxClockSkewMs: number | undefined;
+  readonly coordination: ResolvedCoordination;
 }
 
 const WHERE = "options.distributed";
@@ -32,13 +34,13 @@ const KNOWN = [
   "heartbeatInterval",
   "instanceTimeout",
   "maxClockSkew",
+  "coordinationMethod",
+  "coordinator",
 ] as const;
 
 /** Names that the design reserves: refused as not there yet, never as unknown. */
 const RESERVED = [
   "configPath",
-  "coordinationMethod",
-  "coordinator",
   "consistencyLevel",
   "conflictResolution",
   "resolver",
@@ -70,6 +72,7 @@ export function resolveDistributed(
     instanceTimeoutMs:
       optional(instanceTimeout, `${WHERE}.instanceTimeout`, 1_000, 86_400_000) ?? 60_000,
     maxClockSkewMs: optional(maxClockSkew, `${WHERE}.maxClockSkew`, 1),
+    coordination: resolveCoordination(given, WHERE),
   };
   const { maxClockSkew: limit } = options.limits ?? {};
   if (maxClockSkew !== undefined && limit !== undefined && maxClockSkew !== limit) {

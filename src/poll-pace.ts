@@ -6,6 +6,8 @@ const SHARED_MS = 1_000;
 const PRICED_MS = 5_000;
 /** How often an idle instance does, of a fleet or on a store that charges: a LIST a minute. */
 const IDLE_MS = 60_000;
+/** How seldom, where hints tell of what is new: for those that are lost. */
+const HINTED_MS = 30_000;
 /** How much later each look at a store is at which nothing had changed. */
 const BACK_OFF = 1.5;
 
@@ -13,6 +15,8 @@ const BACK_OFF = 1.5;
 export interface PollPace {
   readonly fastestMs: number;
   readonly slowestMs: number;
+  /** While hints arrive. */
+  readonly hintedMs: number;
   /** Once nobody has asked for anything in ten minutes. */
   readonly idleMs: number;
 }
@@ -27,23 +31,28 @@ export function pollPace(instance: {
 }): PollPace | undefined {
   const { givenMs, isShared, isPriced, isFleet } = instance;
   if (givenMs === 0 || (givenMs === undefined && !isShared)) return undefined;
-  if (givenMs !== undefined) return { fastestMs: givenMs, slowestMs: givenMs, idleMs: givenMs };
+  if (givenMs !== undefined) {
+    return { fastestMs: givenMs, slowestMs: givenMs, hintedMs: givenMs, idleMs: givenMs };
+  }
   const slowestMs = isPriced ? PRICED_MS : SHARED_MS;
-  return { fastestMs: SHARED_MS, slowestMs, idleMs: isPriced || isFleet ? IDLE_MS : slowestMs };
+  const idleMs = isPriced || isFleet ? IDLE_MS : slowestMs;
+  return { fastestMs: SHARED_MS, slowestMs, hintedMs: HINTED_MS, idleMs };
 }
 
 /** How long to wait after a look: later and later while there is nothing to see. */
 export function nextWaitMs(
-  { fastestMs, slowestMs, idleMs }: PollPace,
+  { fastestMs, slowestMs, hintedMs, idleMs }: PollPace,
   look: {
     readonly waitedMs: number;
     /** Nothing had changed. */
     readonly isQuiet: boolean;
     /** How long nobody has asked this instance for anything. */
     readonly unusedMs: number;
+    /** Others tell this instance of what is new. */
+    readonly isHinted?: boolean | undefined;
   },
 ): number {
   if (!look.isQuiet) return fastestMs;
   if (look.unusedMs >= IDLE_AFTER_MS) return idleMs;
-  return Math.min(slowestMs, look.waitedMs * BACK_OFF);
+  return Math.min(look.isHinted === true ? hintedMs : slowestMs, look.waitedMs * BACK_OFF);
 }

@@ -1,11 +1,13 @@
 import { BrainyError, invalid } from "./base/errors.ts";
 import { assembleConfig, type DistributedConfig } from "./cluster/distributed-config.ts";
+import type { Hints } from "./cluster/hints.ts";
 import type { Registry, RegistryEvent } from "./cluster/registry.ts";
 import { decideAuto, type Role, type RoleDecision } from "./cluster/role.ts";
 import type { Executor } from "./engine/compaction.ts";
 import type { Database, DatabaseEvent } from "./engine/database.ts";
 import { readSettings } from "./engine/settings.ts";
 import { readRecords, type RecordReference, type StoredRecord } from "./engine/records.ts";
+import { Coordination } from "./coordination.ts";
 import { Emitter } from "./emitter.ts";
 import { Monitor } from "./monitor.ts";
 import type { ResolvedOptions } from "./options.ts";
@@ -23,6 +25,7 @@ export class Session {
   readonly options: ResolvedOptions;
   readonly monitor: Monitor;
   readonly events: Emitter;
+  readonly #coordination: Coordination;
   readonly #stopping = new AbortController();
   #opening: Promise<Database> | undefined;
   #database: Database | undefined;
@@ -38,6 +41,10 @@ export class Session {
     this.options = options;
     this.monitor = new Monitor(options.clock);
     this.events = new Emitter(options.clock);
+    this.#coordination = new Coordination({
+      clock: options.clock,
+      onEvent: (type, payload) => this.events.emit(type, payload),
+    });
     this.#role = options.distributed?.role;
     this.#instanceId = options.distributed?.instanceId;
   }
@@ -61,6 +68,11 @@ export class Session {
   /** Of the fleet; `undefined` where there is none. */
   get nodes(): Registry["nodes"] | undefined {
     return this.#registry?.nodes;
+  }
+
+  /** What instances tell each other. Without a bus nothing goes out, and nothing comes in. */
+  get hints(): Hints {
+    return this.#coordination.hints;
   }
 
   /** The store alone, without reading anything of it. */
@@ -188,8 +200,11 @@ export class Session {
       limits: options.limits,
       onEvent: (event) => this.#report(event),
       isAlive: registry && ((incarnation) => registry.isAlive(incarnation)),
+      onCommitted: (lane, slot) => this.#coordination.committed(lane, slot),
+      onSettings: () => this.#coordination.begin(),
     });
     this.#database = database;
+    this.#adopted();
     if (registry !== undefined) await this.#joinFleet(registry, database);
     const pace = pollPace({
       givenMs: options.pollIntervalMs,
@@ -254,16 +269,27 @@ export class Session {
       idleMs: () => monitor.idleMs,
       isHolder: () => database.isHolder,
     });
+    const { coordination } = this.options.distributed!;
+    if (coordination.method === "none") return;
+    this.#coordination.attach({
+      bus: coordination.bus,
+      database,
+      instanceId: this.#instanceId,
+      role: this.role,
+      lookAtFleet: () => registry.look(),
+    });
   }
 
   async #close(): Promise<void> {
     this.#stopping.abort();
     const database = await this.#opening?.catch(() => undefined);
+    await this.#coordination.quiet();
     try {
       await database?.close();
     } finally {
       // Last: until its lane is sealed, this run is alive to others.
       await this.#registry?.close();
+      await this.#coordination.close();
       const storage = await this.#storage?.catch(() => undefined);
       if (storage?.isOwned === true) await storage.store[Symbol.asyncDispose]();
     }
@@ -295,7 +321,9 @@ export class Session {
         await database.catchUp();
         hasWarned = false;
         const isQuiet = database.progress === before;
-        waitMs = nextWaitMs(pace, { waitedMs: waitMs, isQuiet, unusedMs: this.monitor.idleMs });
+        const { idleMs: unusedMs } = this.monitor;
+        const isHinted = this.hints.isConnected === true;
+        waitMs = nextWaitMs(pace, { waitedMs: waitMs, isQuiet, unusedMs, isHinted });
       } catch (error) {
         if (!signal.aborted && !hasWarned) {
           logger.warn(`brainy: cannot follow the store: ${String(error)}`);
@@ -305,9 +333,19 @@ export class Session {
     }
   }
 
+  #adopted(): void {
+    const database = this.#database;
+    if (database?.view === undefined) return;
+    this.#coordination.adopted(database.view.manifest, database.isHolder);
+  }
+
   #report(event: DatabaseEvent | RegistryEvent): void {
     const { type, ...payload } = event;
+    if (type === "committed" || type === "took-over") {
+      this.hints.publish("index_updated", { manifest: event.number });
+    }
     this.events.emit(type, payload);
+    if (type === "index_updated") this.#adopted();
     const { isVerbose, logger } = this.options;
     if (isVerbose) logger.info(`brainy: ${type} ${JSON.stringify(payload)}`);
   }

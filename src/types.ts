@@ -1,5 +1,6 @@
 import type { Random } from "./base/random.ts";
 import type { Clock } from "./base/clock.ts";
+import type { EventBus } from "./cluster/event-bus.ts";
 import type { Filter } from "./engine/filter-types.ts";
 import type { Metric } from "./kernel/metric.ts";
 import type { S3StoreOptions } from "./storage/adapters/s3-options.ts";
@@ -145,6 +146,14 @@ export interface DistributedOptions {
   readonly instanceTimeout?: number | undefined;
   /** The same as `limits.maxClockSkew`. Default 5,000. */
   readonly maxClockSkew?: number | undefined;
+  /**
+   * How instances tell each other that something is new, so that nobody waits for the next look at
+   * the store. Nothing depends on it but latency. Default `none`: each looks for itself.
+   * `pubsub`: over the bus given as `coordinator`.
+   */
+  readonly coordinationMethod?: "none" | "s3-polling" | "websocket" | "pubsub" | undefined;
+  /** With `pubsub` a bus of your own, which you close yourself. */
+  readonly coordinator?: EventBus | undefined;
 }
 
 /** What is told, and to whom. */
