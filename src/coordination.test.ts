@@ -71,7 +71,7 @@ test("[E3] a reader sees what was written as soon as it is told, with one GET an
   await fleet.time.pass(5_000);
   const asked = fleet.metered.counters.list.requests;
   await reader.count({}, { consistency: "bounded", maxStalenessMs: 3_000 });
-  expect(fleet.metered.counters.list.requests).toBe(asked + 2);
+  expect(fleet.metered.counters.list.requests).toBe(asked + 1);
 });
 
 test("a lane that nobody has heard of is found by a look, at most one a second", async () => {
@@ -116,7 +116,7 @@ test("[E4] lies make an instance look once a second, and read sixteen slots at m
     fleet.bus.publish({ ...hintOf(databaseId, 0), payload: { manifest: i } });
     await fleet.time.pass(10);
   }
-  // Ten seconds, two instances, two LISTs a look.
+  // Ten seconds, two instances, at most two LISTs a look.
   expect(fleet.metered.counters.list.requests - before.list.requests).toBeLessThanOrEqual(44);
   expect(fleet.metered.counters.get.requests - before.get.requests).toBeLessThanOrEqual(
     2 * 11 * 16,
@@ -163,7 +163,11 @@ test("a new manifest is told, and adopted", async () => {
   const created = { type: "partition_created", partition: "p000-p099", vectorCount: 1 };
   expect(partitions).toEqual([[created], [{ ...created, from: "w-1" }]]);
   expect(events[0]).toEqual({ type: "index_updated", manifest: expect.any(Number), from: "w-1" });
-  expect(events.at(-1)).toEqual({ type: "index_updated", manifest: 3, segments: 1 });
+  expect(events.at(-1)).toEqual({
+    type: "index_updated",
+    manifest: expect.any(Number),
+    segments: 1,
+  });
   await writer.add([2], {}, { id: "b" });
   await writer.compact();
   await fleet.time.pass(2_000);
