@@ -38,6 +38,8 @@ export interface GetOptions {
   readonly range?: readonly [start: number, end: number] | undefined;
   /** The last `suffix` bytes, or the whole object when it is shorter. Excludes `range`. */
   readonly suffix?: number | undefined;
+  /** Past any cache in between, which then forgets the object. Stores without one ignore it. */
+  readonly fresh?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -1,0 +1,34 @@
+/** A file of the disk cache, as one look at the folder shows it. */
+export interface CachedFile {
+  readonly path: string;
+  readonly bytes: number;
+  /** When it was last used, by anybody, milliseconds since 1970. */
+  readonly usedMs: number;
+}
+
+/** What is to stay. */
+export interface EvictionLimits {
+  readonly bytesMax: number;
+  /** `undefined`: however long nobody used it. */
+  readonly unusedMsMax: number | undefined;
+  readonly nowMs: number;
+}
+
+/**
+ * The files to remove: those that nobody used for too long, and then the least recently used,
+ * until the rest fits. Two processes that look at one folder choose the same files.
+ */
+export function planEviction(files: readonly CachedFile[], limits: EvictionLimits): CachedFile[] {
+  const { bytesMax, unusedMsMax = Number.POSITIVE_INFINITY, nowMs } = limits;
+  let bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  const byAge = files.toSorted(
+    (a, b) => a.usedMs - b.usedMs || (a.path < b.path ? -1 : a.path > b.path ? 1 : 0),
+  );
+  const evicted: CachedFile[] = [];
+  for (const file of byAge) {
+    if (bytes <= bytesMax && nowMs - file.usedMs <= unusedMsMax) break;
+    evicted.push(file);
+    bytes -= file.bytes;
+  }
+  return evicted;
+}

@@ -1,0 +1,352 @@
+import { createHash } from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { checksum64 } from "../../base/checksum.ts";
+import { systemClock, type Clock } from "../../base/clock.ts";
+import { invalid } from "../../base/errors.ts";
+import { systemRandom, type Random } from "../../base/random.ts";
+import {
+  newBlockCacheCounters,
+  type BlockCache,
+  type BlockCacheCounters,
+  type CachedBlock,
+} from "../layers/block-cache.ts";
+import {
+  BLOCK_HEADER_BYTES,
+  decodeBlockHeader,
+  encodeBlockHeader,
+  type BlockHeader,
+  type BlockPlace,
+} from "./disk-cache-block.ts";
+import { DiskCacheFolder } from "./disk-cache-folder.ts";
+import { OPEN_READ, systemFileCalls, type FileCalls } from "./file-calls.ts";
+import { systemCode } from "./file-errors.ts";
+import { FileTemporaries, ifThere } from "./file-temporaries.ts";
+
+/** Measured for a first search over 200,000 vectors, see docs/benchmarks.md. */
+const BLOCK_BYTES = 2 ** 20;
+/** A folder with room for fewer blocks would do nothing but evict. */
+const BLOCKS_MIN = 32;
+/** Bytes that wait to be written; what comes beyond them is not kept. */
+const WAITING_BYTES_MAX = 64 * 2 ** 20;
+/** After a write that failed none is tried for this long. */
+const PAUSE_MS = 60_000;
+/** A block in use says so in its file this often. */
+const TOUCH_MS = 60_000;
+/** Uses remembered before all are forgotten; the files know them too, by the minute. */
+const USES_MAX = 100_000;
+/** Digests remembered before all are forgotten. */
+const NAMES_MAX = 1_024;
+
+/** Options of `DiskCache`. */
+export interface DiskCacheOptions {
+  /** Folder, made on the first write. Only what this cache made in it is ever removed. */
+  readonly dir: string;
+  /** Which store the blocks are of: whoever says the same shares them. */
+  readonly store: string;
+  /** The most that all blocks together may take; at least 32 blocks. Default 8 GiB. */
+  readonly bytesMax?: number | undefined;
+  /** Blocks that nobody used for this long count no more. Default: however long. */
+  readonly unusedMsMax?: number | undefined;
+  /** Length of a block. Default 1 MiB; processes that share a folder should agree. */
+  readonly blockBytes?: number | undefined;
+  /** Called once, when the folder cannot be used as it should: everything works without it. */
+  readonly onProblem?: ((message: string) => void) | undefined;
+  readonly clock?: Clock | undefined;
+  readonly random?: Random | undefined;
+  /** For tests: other calls of the operating system. */
+  readonly calls?: FileCalls | undefined;
+}
+
+/** When this process last used a file, and said so in it; wall time. */
+interface Use {
+  usedMs: number;
+  touchedMs: number;
+}
+
+/** Where a block is kept. */
+interface Place extends BlockPlace {
+  readonly path: string;
+  readonly folder: string;
+}
+
+/**
+ * Blocks as files of one folder, which any number of processes share. A file gets its name when it
+ * is complete and is never changed but by removing it; reading checks every byte. Nothing is made
+ * durable: after a crash a file may be damaged, and then it is a miss. Spec: docs/specs/cache.md.
+ */
+export class DiskCache implements BlockCache {
+  readonly blockBytes: number;
+  readonly bytesMax: number;
+  readonly counters: BlockCacheCounters = newBlockCacheCounters();
+  readonly #store: string;
+  readonly #unusedMsMax: number | undefined;
+  readonly #clock: Clock;
+  readonly #calls: FileCalls;
+  readonly #folder: DiskCacheFolder;
+  readonly #temporaries: FileTemporaries;
+  readonly #onProblem: (message: string) => void;
+  readonly #names = new Map<string, Uint8Array>();
+  readonly #uses = new Map<string, Use>();
+  readonly #writes = new Set<Promise<unknown>>();
+  #waitingBytes = 0;
+  #pausedUntilMs = Number.NEGATIVE_INFINITY;
+  #hasWarned = false;
+  #isClosed = false;
+
+  constructor(options: DiskCacheOptions) {
+    const { dir, store, bytesMax = 8 * 2 ** 30, unusedMsMax, blockBytes = BLOCK_BYTES } = options;
+    const { onProblem = () => {}, clock = systemClock, random = systemRandom } = options;
+    if (bytesMax < BLOCKS_MIN * blockBytes) {
+      throw invalid(`disk cache: ${bytesMax} bytes are fewer than ${BLOCKS_MIN * blockBytes}`);
+    }
+    this.blockBytes = blockBytes;
+    this.bytesMax = bytesMax;
+    this.#store = store;
+    this.#unusedMsMax = unusedMsMax;
+    this.#clock = clock;
+    this.#onProblem = onProblem;
+    this.#calls = options.calls ?? systemFileCalls;
+    const root = join(resolve(dir), "brainy-blocks-1");
+    this.#temporaries = new FileTemporaries(join(root, "tmp"), this.#calls, random);
+    this.#folder = new DiskCacheFolder({
+      root,
+      calls: this.#calls,
+      bytesMax,
+      unusedMsMax,
+      usedMs: (path) => this.#uses.get(path)?.usedMs ?? 0,
+      nowMs: () => clock.nowMs(),
+      onEvicted: (path) => {
+        this.counters.evictions++;
+        this.#uses.delete(path);
+      },
+    });
+  }
+
+  async read(
+    key: string,
+    index: number,
+    target?: Uint8Array<ArrayBuffer>,
+  ): Promise<CachedBlock | undefined> {
+    const place = this.#place(key, index);
+    try {
+      const file = await ifThere(this.#calls.open(place.path, OPEN_READ));
+      if (file === undefined) return undefined;
+      const block = await this.#readFile(file, place, target);
+      if (block === undefined) await this.#discard(place);
+      return block === "unused" ? undefined : block;
+    } catch (error) {
+      this.#warn(error);
+      return undefined;
+    }
+  }
+
+  async has(key: string, index: number): Promise<boolean> {
+    const { path } = this.#place(key, index);
+    return this.#calls.lstat(path).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  write(key: string, index: number, block: CachedBlock): Promise<boolean> {
+    const { byteLength } = block.bytes;
+    const isRefused =
+      this.#isClosed ||
+      this.#clock.monotonicMs() < this.#pausedUntilMs ||
+      this.#waitingBytes + byteLength > WAITING_BYTES_MAX;
+    if (isRefused) return Promise.resolve(false);
+    this.#waitingBytes += byteLength;
+    const written = this.#write(this.#place(key, index), block)
+      .catch((error: unknown) => {
+        this.#pausedUntilMs = this.#clock.monotonicMs() + PAUSE_MS;
+        this.#warn(error);
+        return false;
+      })
+      .finally(() => {
+        this.#waitingBytes -= byteLength;
+        this.#writes.delete(written);
+      });
+    this.#writes.add(written);
+    return written;
+  }
+
+  async forget(key: string): Promise<void> {
+    const { folder, path } = this.#place(key, 0);
+    const own = path.slice(0, -"0".length);
+    try {
+      for (const entry of (await ifThere(this.#calls.readdir(folder))) ?? []) {
+        const file = join(folder, entry.name);
+        if (file.startsWith(own)) await this.#folder.remove(file);
+      }
+    } catch (error) {
+      this.#warn(error);
+    }
+  }
+
+  /** Counts what is there and evicts what is too much: for figures, before anything is written. */
+  async count(): Promise<void> {
+    await this.#folder.sweep().catch((error: unknown) => this.#warn(error));
+    this.counters.bytes = this.#folder.bytes;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all(this.#writes);
+    await this.#folder.settled();
+  }
+
+  /** `undefined`: damaged; `unused`: nobody wanted it for too long. Closes the file. */
+  async #readFile(
+    file: number,
+    place: Place,
+    target: Uint8Array<ArrayBuffer> | undefined,
+  ): Promise<CachedBlock | "unused" | undefined> {
+    try {
+      const nowMs = this.#clock.nowMs();
+      if (this.#unusedMsMax !== undefined) {
+        const { mtimeMs } = await this.#calls.stat(file);
+        const usedMs = Math.max(Number(mtimeMs), this.#uses.get(place.path)?.usedMs ?? 0);
+        if (nowMs - usedMs > this.#unusedMsMax) {
+          if (await this.#folder.remove(place.path)) this.counters.evictions++;
+          return "unused";
+        }
+      }
+      const block = await this.#readBlock(file, place, target);
+      if (block !== undefined) await this.#touch(file, place.path, nowMs);
+      return block;
+    } finally {
+      await this.#calls.close(file);
+    }
+  }
+
+  async #readBlock(
+    file: number,
+    place: Place,
+    target: Uint8Array<ArrayBuffer> | undefined,
+  ): Promise<CachedBlock | undefined> {
+    let header: BlockHeader | undefined;
+    let bytes: Uint8Array<ArrayBuffer>;
+    if (target === undefined) {
+      const whole = new Uint8Array(BLOCK_HEADER_BYTES + this.blockBytes);
+      const count = await this.#readAll(file, whole, 0);
+      header = decodeBlockHeader(whole.subarray(0, BLOCK_HEADER_BYTES), place);
+      bytes = whole.subarray(BLOCK_HEADER_BYTES, count);
+    } else {
+      const head = new Uint8Array(BLOCK_HEADER_BYTES);
+      // Both are awaited whatever happens: nothing may write to the target after this returned.
+      const [headCount, count] = await Promise.allSettled([
+        this.#readAll(file, head, 0),
+        this.#readAll(file, target, BLOCK_HEADER_BYTES),
+      ]);
+      if (headCount.status === "rejected") throw headCount.reason;
+      if (count.status === "rejected") throw count.reason;
+      header = decodeBlockHeader(head.subarray(0, headCount.value), place);
+      bytes = target.subarray(0, count.value);
+    }
+    if (header === undefined || header.bytes !== bytes.byteLength) return undefined;
+    if (header.checksum !== checksum64(bytes)) return undefined;
+    const { etag, bytesTotal, storeMs } = header;
+    return { etag, bytesTotal, storeMs, bytes };
+  }
+
+  /** How many bytes there were: fewer than asked for at the file's end. */
+  async #readAll(file: number, target: Uint8Array, position: number): Promise<number> {
+    let filled = 0;
+    while (filled < target.byteLength) {
+      const count = await this.#calls.read(file, target.subarray(filled), position + filled);
+      if (count === 0) break;
+      filled += count;
+    }
+    return filled;
+  }
+
+  async #write(place: Place, block: CachedBlock): Promise<boolean> {
+    const header = encodeBlockHeader(place, block, block.bytes);
+    if (header === undefined) return false;
+    await this.#folder.add(header.byteLength + block.bytes.byteLength, async () => {
+      const file = await this.#temporary(header, block.bytes);
+      try {
+        await this.#name(file, place);
+      } catch (error) {
+        await this.#temporaries.remove(file);
+        throw error;
+      }
+    });
+    this.counters.bytes = this.#folder.bytes;
+    this.#use(place.path).usedMs = this.#clock.nowMs();
+    return true;
+  }
+
+  async #name(file: string, { path, folder }: Place): Promise<void> {
+    try {
+      await this.#calls.rename(file, path);
+    } catch (error) {
+      if (systemCode(error) !== "ENOENT") throw error;
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      await this.#calls.rename(file, path);
+    }
+  }
+
+  async #temporary(header: Uint8Array, block: Uint8Array): Promise<string> {
+    const write = async (): Promise<string> => {
+      const { path } = await this.#temporaries.write(chunksOf(header, block), { durable: false });
+      return path;
+    };
+    return write().catch(async (error: unknown) => {
+      if (systemCode(error) !== "ENOENT") throw error;
+      await mkdir(this.#temporaries.folder, { recursive: true, mode: 0o700 });
+      return write();
+    });
+  }
+
+  /** Says in the file that it is in use, so that other processes and later runs know. */
+  async #touch(file: number, path: string, nowMs: number): Promise<void> {
+    const use = this.#use(path);
+    use.usedMs = nowMs;
+    if (Math.abs(nowMs - use.touchedMs) < TOUCH_MS) return;
+    use.touchedMs = nowMs;
+    // Of no consequence where it is not allowed: the block counts as unused sooner.
+    await this.#calls.setModified(file, nowMs / 1_000).catch(() => {});
+  }
+
+  #use(path: string): Use {
+    if (this.#uses.size >= USES_MAX) this.#uses.clear();
+    const use = this.#uses.get(path) ?? { usedMs: 0, touchedMs: Number.NEGATIVE_INFINITY };
+    this.#uses.set(path, use);
+    return use;
+  }
+
+  async #discard({ path }: Place): Promise<void> {
+    this.counters.corrupt++;
+    await this.#folder.remove(path);
+  }
+
+  /** A name made of hexadecimal digits only: no key leads out of the folder. */
+  #place(key: string, index: number): Place {
+    let name = this.#names.get(key);
+    if (name === undefined) {
+      if (this.#names.size >= NAMES_MAX) this.#names.clear();
+      const hash = createHash("sha256").update(`${this.blockBytes}\n${key}\n${this.#store}`);
+      name = new Uint8Array(hash.digest().subarray(0, 16));
+      this.#names.set(key, name);
+    }
+    const digits = Array.from(name, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    const folder = join(this.#folder.root, digits.slice(0, 2));
+    const path = join(folder, `${digits}.${index}`);
+    return { name, index, blockBytes: this.blockBytes, path, folder };
+  }
+
+  #warn(error: unknown): void {
+    if (this.#hasWarned) return;
+    this.#hasWarned = true;
+    const why = error instanceof Error ? error.message : String(error);
+    this.#onProblem(
+      `the disk cache in ${this.#folder.root} is not usable, going on without: ${why}`,
+    );
+  }
+}
+
+async function* chunksOf(...chunks: Uint8Array[]): AsyncGenerator<Uint8Array> {
+  for (const chunk of chunks) yield chunk;
+}
