@@ -78,7 +78,8 @@ export class BlockReader {
       // Somebody may have begun to ask for some of them while the cache was looked at.
       for (const [first, stop] of runsOf(run.filter((i) => !this.#flight(key, i)))) {
         await this.#fetch(key, first, stop);
-        await Promise.all(run.map((i) => this.#flight(key, i)?.landed));
+        // The next run waits for the folder, which is slower than the store at times.
+        for (const index of run) await this.#flight(key, index)?.landed;
       }
       run = [];
     }

@@ -4,7 +4,6 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { BrainyError } from "../../base/errors.ts";
-import { deferred } from "../../engine/deferred.ts";
 import { DiskCache, type DiskCacheOptions } from "../adapters/disk-cache.ts";
 import { MemoryStore } from "../adapters/memory.ts";
 import { objectStoreConformance } from "../conformance.ts";
@@ -32,6 +31,12 @@ function getting(inner: ObjectStore, get: ObjectStore["get"]): ObjectStore {
       return typeof value === "function" ? (value.bind(target) as unknown) : value;
     },
   });
+}
+
+function gate(): { readonly promise: Promise<void>; readonly resolve: () => void } {
+  let resolve = (): void => {};
+  const promise = new Promise<void>((done) => (resolve = done));
+  return { promise, resolve };
 }
 
 interface Opened {
@@ -150,8 +155,8 @@ test("[DC4] however many want a block, one request brings it", async () => {
 test("[DC4] an error of the store is everybody's, and is not remembered", async () => {
   const bucket = new MemoryStore();
   await bucket.put("a.seg", patterned(2 * BLOCK));
-  const asked = deferred<void>();
-  const answer = deferred<void>();
+  const asked = gate();
+  const answer = gate();
   let failures = 1;
   const { store } = open(
     getting(bucket, async (key, options) => {
