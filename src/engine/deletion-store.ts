@@ -1,4 +1,4 @@
-import { BrainyError, corrupt } from "../base/errors.ts";
+import { BrainyError, corrupt, isBrainyError } from "../base/errors.ts";
 import {
   decodeDeletions,
   decodeDeletionsInline,
@@ -19,15 +19,20 @@ export async function loadDeletions(
   const { deletions, rows, key } = segment;
   if (deletions === undefined) return NONE;
   if ("inline" in deletions) return decodeDeletionsInline(deletions, `masks of ${key}`, rows);
-  const found = await store.get(deletions.key);
-  if (found === undefined) {
-    throw new BrainyError("BRAINY_NOT_FOUND", `${deletions.key} is not in the store`);
-  }
-  const masked = decodeDeletions(found.bytes, deletions.key, rows);
-  if (masked.length !== deletions.count) {
+  const read = async (fresh: boolean): Promise<Uint32Array> => {
+    const found = await store.get(deletions.key, { fresh });
+    if (found === undefined) {
+      throw new BrainyError("BRAINY_NOT_FOUND", `${deletions.key} is not in the store`);
+    }
+    const masked = decodeDeletions(found.bytes, deletions.key, rows);
+    if (masked.length === deletions.count) return masked;
     throw corrupt(deletions.key, `masks ${masked.length} rows, not ${deletions.count}`);
-  }
-  return masked;
+  };
+  return read(false).catch((error: unknown) => {
+    // What a cache keeps may have been damaged on its way there.
+    if (isBrainyError(error, "BRAINY_CORRUPT")) return read(true);
+    throw error;
+  });
 }
 
 /**

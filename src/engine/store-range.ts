@@ -9,8 +9,8 @@ export function storeRange(
 ): RangeSource {
   return {
     bytesTotal: object.bytes,
-    async read(start, end) {
-      const found = await store.get(object.key, { range: [start, end] });
+    async read(start, end, options) {
+      const found = await store.get(object.key, { range: [start, end], ...options });
       if (found === undefined) {
         throw new BrainyError("BRAINY_NOT_FOUND", `${object.key} is not in the store`);
       }

@@ -7,8 +7,15 @@ import { checkPadding, readFooter } from "./container.ts";
 /** One immutable object read in pieces: a ranged GET, a file, or bytes in memory. */
 export interface RangeSource {
   readonly bytesTotal: number;
-  /** Bytes `[start, end)`, never fewer. They belong to the caller. */
-  read(start: number, end: number): Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * Bytes `[start, end)`, never fewer. They belong to the caller. With `fresh` they come from where
+   * the object is, and not from anything in between that keeps parts of it.
+   */
+  read(
+    start: number,
+    end: number,
+    options?: { readonly fresh?: boolean },
+  ): Promise<Uint8Array<ArrayBuffer>>;
 }
 
 /** A half-open range of bytes within a section. */
@@ -66,9 +73,10 @@ export class SectionReader {
     const { bytesTotal } = source;
     let wanted = Math.min(SUFFIX_BYTES, bytesTotal);
     for (;;) {
-      const start = bytesTotal - wanted;
-      const suffix = await readExactly(source, start, bytesTotal, expected.where);
-      const footer = readFooter(suffix, bytesTotal, expected);
+      const range = { start: bytesTotal - wanted, end: bytesTotal };
+      const [suffix, footer] = await readChecked(source, { ...range, ...expected }, (bytes) =>
+        readFooter(bytes, bytesTotal, expected),
+      );
       if (typeof footer !== "number") {
         return new SectionReader(source, footer, expected, suffix);
       }
@@ -113,8 +121,12 @@ export class SectionReader {
     const first = Math.floor(start / BLOCK_BYTES);
     const blocksStart = first * BLOCK_BYTES;
     const blocksEnd = Math.min(section.length, Math.ceil(end / BLOCK_BYTES) * BLOCK_BYTES);
-    const blocks = await this.#fetch(section.offset + blocksStart, section.offset + blocksEnd);
-    checkBlocks(blocks, section, first, this.where);
+    const range = { start: section.offset + blocksStart, end: section.offset + blocksEnd };
+    const check = (bytes: Uint8Array): void => checkBlocks(bytes, section, first, this.where);
+    const inTail = this.#fromTail(range);
+    if (inTail !== undefined) check(inTail);
+    const blocks =
+      inTail ?? (await readChecked(this.#source, { ...range, where: this.where }, check))[0];
     return blocks.subarray(start - blocksStart, end - blocksStart);
   }
 
@@ -172,11 +184,10 @@ export class SectionReader {
     if (problem !== undefined) yield problem;
   }
 
-  /** Bytes of the object, from its tail where that has them. */
-  #fetch(start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
+  /** Bytes of the object that came with its footer. */
+  #fromTail({ start, end }: ByteRange): Uint8Array<ArrayBuffer> | undefined {
     const tailStart = this.#source.bytesTotal - this.#tail.byteLength;
-    if (start < tailStart) return readExactly(this.#source, start, end, this.where);
-    return Promise.resolve(this.#tail.subarray(start - tailStart, end - tailStart));
+    return start < tailStart ? undefined : this.#tail.subarray(start - tailStart, end - tailStart);
   }
 
   #section(kind: number): SectionEntry {
@@ -197,13 +208,33 @@ export async function problemOf(check: () => Promise<unknown>): Promise<string |
   }
 }
 
+/**
+ * Bytes that pass a check, and what it found. What fails it is read once more and freshly before
+ * it counts as damage: a cache may keep what was damaged on its way there.
+ */
+async function readChecked<Found>(
+  source: RangeSource,
+  { start, end, where }: ByteRange & { readonly where: string },
+  check: (bytes: Uint8Array<ArrayBuffer>) => Found,
+): Promise<readonly [Uint8Array<ArrayBuffer>, Found]> {
+  try {
+    const bytes = await readExactly(source, start, end, where);
+    return [bytes, check(bytes)];
+  } catch (error) {
+    if (!isBrainyError(error, "BRAINY_CORRUPT")) throw error;
+  }
+  const bytes = await readExactly(source, start, end, where, { fresh: true });
+  return [bytes, check(bytes)];
+}
+
 async function readExactly(
   source: RangeSource,
   start: number,
   end: number,
   where: string,
+  options?: { readonly fresh?: boolean },
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = await source.read(start, end);
+  const bytes = await source.read(start, end, options);
   if (bytes.byteLength === end - start) return bytes;
   throw corrupt(where, `${bytes.byteLength} bytes came where ${end - start} were stored`);
 }
