@@ -142,7 +142,7 @@ const BAD_OPTIONS: readonly [name: string, code: string, message: RegExp, option
   ["an unknown nested option", INVALID, /siz.*size/, { batching: { siz: 1 } }],
   ["an option of later versions", "BRAINY_UNSUPPORTED", /cache/, { cache: {} }],
   ["a fleet without a role", INVALID, /BRAINY_ROLE/, { distributed: true }],
-  ["write-only", "BRAINY_UNSUPPORTED", /writeOnly/, { writeOnly: true }],
+  ["neither reading nor writing", INVALID, /read-only and/, { writeOnly: true, readOnly: true }],
   ["a metric that is none", INVALID, /manhattan/, { metric: "manhattan" }],
   ["zero dimensions", INVALID, /dimensions.*0/, { dimensions: 0 }],
   ["a batch size of 0", INVALID, /size.*0/, { batching: { size: 0 } }],

@@ -154,7 +154,7 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
       const checked = ids.map(checkId);
       const include = partsOf(options.include, EVERY_PART);
       const database = await this.#session.open();
-      return database.read(freshness(options), async (view) => {
+      return database.readIds(freshness(options), checked, async (view) => {
         const nowMs = this.#session.options.clock.nowMs();
         const found = checked.map((id) => findRecord(view, id, nowMs));
         const records = await this.#session.readAll(
@@ -175,8 +175,9 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
       refuseUnknownKeys(options, READ_KEYS, "options");
       checkId(id);
       const database = await this.#session.open();
-      return database.read(
+      return database.readIds(
         freshness(options),
+        [id],
         async (view) => findRecord(view, id, this.#session.options.clock.nowMs()) !== undefined,
       );
     });
@@ -192,7 +193,7 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
     return this.#session.monitor.measure("write", async () => {
       const database = await this.#session.openToWrite();
       checkId(id);
-      const [before] = await database.read({ level: "eventual" }, async (view) => {
+      const [before] = await database.readIds({ level: "eventual" }, [id], async (view) => {
         const found = findRecord(view, id, this.#session.options.clock.nowMs());
         return found === undefined ? [] : this.#session.readAll([found], new Set(EVERY_PART));
       });
@@ -213,7 +214,8 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
   /**
    * Deletes records by id, or all that match a filter when the call is made. Resolves with how
    * many of them were visible, once their deletion is durable. Deleting what is not there is no
-   * error, and is written all the same: another process may know more.
+   * error, and is written all the same: another process may know more. A write-only instance sees
+   * none, and counts what it was asked to delete.
    */
   delete(
     target: string | readonly string[] | { readonly filter: Filter<Metadata> },
@@ -240,7 +242,7 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
       if (database.config === undefined) return 0;
       const nowMs = this.#session.options.clock.nowMs();
       const { view } = database;
-      const visible = ids.filter((id) => view !== undefined && findRecord(view, id, nowMs));
+      const visible = ids.filter((id) => view === undefined || findRecord(view, id, nowMs));
       await this.#deleteIds(database, ids);
       return new Set(visible).size;
     });

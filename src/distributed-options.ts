@@ -87,14 +87,21 @@ function resolveRole(
   role: Role | "auto" | undefined,
   environment: Environment,
 ): RoleDecision {
-  const { readOnly, mode, checkpoint } = options;
+  const { readOnly, writeOnly, mode, checkpoint } = options;
   const isReadOnly = [
     readOnly === true && "readOnly: true",
     mode === "read-only" && "mode: 'read-only'",
     checkpoint !== undefined && `checkpoint: ${show(checkpoint)}`,
   ];
-  const because = isReadOnly.find((reason) => reason !== false);
-  const decision = decideRole(environment, { role, readOnly: because });
+  const isWriteOnly = [
+    writeOnly === true && "writeOnly: true",
+    mode === "write-only" && "mode: 'write-only'",
+  ];
+  const decision = decideRole(environment, {
+    role,
+    readOnly: isReadOnly.find((reason) => reason !== false) || undefined,
+    writeOnly: isWriteOnly.find((reason) => reason !== false) || undefined,
+  });
   if (checkpoint === undefined || decision.role === "reader") return decision;
   if (decision.role === "auto") {
     return { role: "reader", because: `${decision.because} of a checkpoint`, overrides: [] };

@@ -34,6 +34,8 @@ export interface ResolvedOptions {
   readonly embeddingBatchSize: number;
   /** Of a role that is yet to be found, `false`. */
   readonly readOnly: boolean;
+  /** No index is held. Only where the role turns out to be writer. */
+  readonly writeOnly: boolean;
   readonly checkpoint: string | undefined;
   readonly batchSize: number;
   readonly flushIntervalMs: number;
@@ -57,6 +59,7 @@ const KNOWN = [
   "metric",
   "embedding",
   "readOnly",
+  "writeOnly",
   "mode",
   "checkpoint",
   "batching",
@@ -72,7 +75,7 @@ const KNOWN = [
 
 /** Names that the design reserves: refused as not there yet, never as unknown. */
 const RESERVED: ReadonlySet<string> = new Set(
-  `role writeOnly instanceId cache caching hnsw partitioning rateLimit deduplication
+  `role instanceId cache caching hnsw partitioning rateLimit deduplication
    s3 monitoring domainDetector memory recallTarget peers region profile cluster syncFrom
    federation upstream namespace`.split(/\s+/),
 );
@@ -101,7 +104,11 @@ export function resolveOptions(
   const { embedder, batchSize: embeddingBatchSize } = resolveEmbedding(options);
   const { limits, compactionBytesMax, deletedGoneWithinMs } = resolveLimits(options);
   const { batchSize, flushIntervalMs } = resolveBatching(options);
-  const isReadOnly = resolveReadOnly(options) || checkpoint !== undefined;
+  const modes = resolveModes(options);
+  const isReadOnly = modes.readOnly || checkpoint !== undefined;
+  if (isReadOnly && modes.writeOnly) {
+    throw invalid("options: an instance cannot be read-only and write-only");
+  }
   const distributed = resolveDistributed(options, environment);
   return {
     storage: options.storage ?? "memory",
@@ -110,6 +117,8 @@ export function resolveOptions(
     embedder,
     embeddingBatchSize,
     readOnly: distributed === undefined ? isReadOnly : distributed.role.role === "reader",
+    writeOnly:
+      modes.writeOnly || (distributed !== undefined && environment.BRAINY_MODE === "write-only"),
     checkpoint,
     batchSize,
     flushIntervalMs,
@@ -132,13 +141,22 @@ export function resolveOptions(
   };
 }
 
-function resolveReadOnly({ readOnly = false, mode }: BrainyOptions): boolean {
-  if (typeof readOnly !== "boolean") throw invalid("options.readOnly must be true or false");
-  if (mode === undefined) return readOnly;
-  if (mode === "read-only") return true;
-  const reserved: readonly string[] = ["write-only", "edge"];
-  if (reserved.includes(mode)) throw unsupported(`options.mode ${show(mode)}`);
-  throw invalid(`options.mode: ${show(mode)} is not 'read-only'`);
+function resolveModes({ readOnly = false, writeOnly = false, mode }: BrainyOptions): {
+  readonly readOnly: boolean;
+  readonly writeOnly: boolean;
+} {
+  for (const [name, value] of Object.entries({ readOnly, writeOnly })) {
+    if (typeof value !== "boolean") throw invalid(`options.${name} must be true or false`);
+  }
+  // A name that the design reserves.
+  if ((mode as string) === "edge") throw unsupported(`options.mode ${show(mode)}`);
+  if (mode !== undefined && mode !== "read-only" && mode !== "write-only") {
+    throw invalid(`options.mode: ${show(mode)} is neither 'read-only' nor 'write-only'`);
+  }
+  return {
+    readOnly: readOnly || mode === "read-only",
+    writeOnly: writeOnly || mode === "write-only",
+  };
 }
 
 function resolveEmbedding({ embedding, dimensions }: BrainyOptions): {

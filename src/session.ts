@@ -56,9 +56,14 @@ export class Session {
 
   /** One that is yet to be found may not write, and so counts as a reader. */
   get role(): Role {
-    const { distributed, readOnly } = this.options;
-    if (distributed === undefined) return readOnly ? "reader" : "hybrid";
+    const { distributed, readOnly, writeOnly } = this.options;
+    if (distributed === undefined) return readOnly ? "reader" : writeOnly ? "writer" : "hybrid";
     return this.#role === undefined || this.#role.role === "auto" ? "reader" : this.#role.role;
+  }
+
+  /** A writer without an index. Where another role was found, it is not that. */
+  get isWriteOnly(): boolean {
+    return this.options.writeOnly && this.role === "writer";
   }
 
   get instanceId(): string {
@@ -189,6 +194,7 @@ export class Session {
       executor: () => this.#makeExecutor(store),
       beforeFirstWrite: needsProbe ? () => this.#probe(store) : undefined,
       readOnly: this.role === "reader",
+      writeOnly: this.isWriteOnly,
       wanted: {
         dimensions: options.dimensions,
         metric: options.metric,
@@ -206,6 +212,8 @@ export class Session {
     this.#database = database;
     this.#adopted();
     if (registry !== undefined) await this.#joinFleet(registry, database);
+    // Without an index there is nothing to keep fresh: writing looks at the store when it has to.
+    if (this.isWriteOnly) return database;
     const pace = pollPace({
       givenMs: options.pollIntervalMs,
       isShared: store.capabilities.durable && checkpoint === undefined,

@@ -60,8 +60,14 @@ export interface BrainyOptions {
    * heartbeat, where the store lets it. Default `false`.
    */
   readonly readOnly?: boolean | undefined;
-  /** `'read-only'` is the same as `readOnly: true`. */
-  readonly mode?: "read-only" | undefined;
+  /**
+   * A writer that holds no index, however large the database: `search`, `list`, `count`, exports
+   * and `delete({ filter })` are refused; `get`, `has` and `update` read the store, which costs
+   * two LISTs and a GET for each slot that waits for compaction. Default `false`.
+   */
+  readonly writeOnly?: boolean | undefined;
+  /** The same as `readOnly: true` or `writeOnly: true`. */
+  readonly mode?: "read-only" | "write-only" | undefined;
   /** Opens the state that a checkpoint names, read-only. */
   readonly checkpoint?: string | undefined;
   readonly batching?: BatchingOptions | undefined;

@@ -64,6 +64,21 @@ const FOUND: readonly [
     "BRAINY_MODE=read-only with the label BRAINY_ROLE=search",
     ['distributed.role: "writer"'],
   ],
+  [{ BRAINY_MODE: "write-only" }, {}, "writer", "BRAINY_MODE=write-only"],
+  [{}, { writeOnly: "writeOnly: true" }, "writer", "writeOnly: true"],
+  [
+    { BRAINY_ROLE: "hybrid" },
+    { writeOnly: "writeOnly: true" },
+    "hybrid",
+    "BRAINY_ROLE=hybrid",
+    ["writeOnly: true"],
+  ],
+  [
+    { BRAINY_ROLE: "crawler", BRAINY_MODE: "write-only" },
+    {},
+    "writer",
+    "BRAINY_MODE=write-only with the label BRAINY_ROLE=crawler",
+  ],
   [LAMBDA, { role: "auto" }, "reader", 'distributed.role: "auto" on AWS Lambda'],
   [LAMBDA, { role: "writer" }, "writer", 'distributed.role: "writer"'],
   [{ ...LAMBDA, BRAINY_ROLE: "hybrid" }, {}, "hybrid", "BRAINY_ROLE=hybrid"],
@@ -84,8 +99,6 @@ const REFUSED: readonly [Environment, RoleOptions, code: string, message: RegExp
   [{ BRAINY_ROLE: "github" }, {}, "BRAINY_INVALID_ARGUMENT", /github.*label.*BRAINY_MODE/],
   [{ BRAINY_ROLE: "wirter" }, { role: "reader" }, "BRAINY_INVALID_ARGUMENT", /mean writer\?/],
   [{ BRAINY_ROLE: "auto" }, {}, "BRAINY_INVALID_ARGUMENT", /distributed: \{ role: 'auto' \}/],
-  [{ BRAINY_MODE: "write-only" }, {}, "BRAINY_UNSUPPORTED", /write-only.*BRAINY_ROLE=writer/],
-  [{ BRAINY_ROLE: "writer", BRAINY_MODE: "write-only" }, {}, "BRAINY_UNSUPPORTED", /write-only/],
   [{ BRAINY_MODE: "read" }, READ_ONLY, "BRAINY_INVALID_ARGUMENT", /BRAINY_MODE=read /],
 ];
 

@@ -1,11 +1,11 @@
-import { BrainyError, invalid } from "../base/errors.ts";
+import { invalid } from "../base/errors.ts";
 import { nearestName } from "../base/nearest-name.ts";
 
 /*
  * Who an instance is. This file decides and does nothing else; the environment is a parameter.
  *
  *     BRAINY_ROLE (with BRAINY_MODE, when it is a label)
- *       > distributed.role > readOnly, mode, checkpoint > BRAINY_MODE > an error that says how
+ *       > distributed.role > readOnly, writeOnly, mode, checkpoint > BRAINY_MODE > an error that says how
  */
 
 /** What an instance does for its fleet. */
@@ -15,7 +15,7 @@ export type Role = "writer" | "reader" | "hybrid";
 export interface Environment {
   /** A role, or a label of a workload; a label needs `BRAINY_MODE`. */
   readonly BRAINY_ROLE?: string | undefined;
-  /** `read-only`. */
+  /** `read-only` or `write-only`. */
   readonly BRAINY_MODE?: string | undefined;
   readonly BRAINY_INSTANCE_ID?: string | undefined;
   /** Where others reach this instance; published in its heartbeat. */
@@ -29,6 +29,7 @@ export interface RoleOptions {
   readonly role?: Role | "auto" | undefined;
   /** The options that say so, for messages: `readOnly: true`. */
   readonly readOnly?: string | undefined;
+  readonly writeOnly?: string | undefined;
 }
 
 /** A role, and how it was found. */
@@ -51,13 +52,15 @@ export function decideRole(environment: Environment, options: RoleOptions): Role
     ...sayings(roleOfEnvironment(environment)),
     ...sayings(options.role, `distributed.role: ${JSON.stringify(options.role)}`),
     ...sayings(options.readOnly && "reader", options.readOnly),
+    ...sayings(options.writeOnly && "writer", options.writeOnly),
     ...sayings(roleOfMode(environment), `BRAINY_MODE=${environment.BRAINY_MODE ?? ""}`),
   ];
   const [first] = said;
   if (first === undefined) {
     throw invalid(
       "this instance has no role: set BRAINY_ROLE to writer, reader or hybrid, or pass " +
-        "distributed: { role: 'writer' } (or 'reader', 'hybrid', 'auto'), or readOnly: true for a reader",
+        "distributed: { role: 'writer' } (or 'reader', 'hybrid', 'auto'), readOnly: true for a reader, " +
+        "or writeOnly: true for a writer without an index",
     );
   }
   const overrides = said.filter(({ role }) => role !== first.role).map(({ because }) => because);
@@ -96,19 +99,13 @@ function roleOfEnvironment(environment: Environment): Saying | undefined {
   const auto = given === "auto" ? " To let it be found, pass distributed: { role: 'auto' }." : "";
   throw invalid(
     `BRAINY_ROLE=${given} is none of ${ROLES.join(", ")}, so it is the label of a workload, and a ` +
-      `label needs BRAINY_MODE=read-only beside it.${hint}${auto}`,
+      `label needs BRAINY_MODE=read-only or write-only beside it.${hint}${auto}`,
   );
 }
 
 function roleOfMode({ BRAINY_MODE: mode }: Environment): Role | undefined {
   if (!mode) return undefined;
   if (mode === "read-only") return "reader";
-  if (mode === "write-only") {
-    throw new BrainyError(
-      "BRAINY_UNSUPPORTED",
-      "BRAINY_MODE=write-only is not available in this version; BRAINY_ROLE=writer takes writes " +
-        "and keeps an index",
-    );
-  }
-  throw invalid(`BRAINY_MODE=${mode} is not read-only`);
+  if (mode === "write-only") return "writer";
+  throw invalid(`BRAINY_MODE=${mode} is neither read-only nor write-only`);
 }

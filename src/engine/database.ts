@@ -4,21 +4,21 @@ import { ulidFactory } from "../base/ids.ts";
 import { randomHex, type Random } from "../base/random.ts";
 import type { ConfigDocument } from "../format/config.ts";
 import type { Checkpoint } from "../format/checkpoint.ts";
-import { emptyManifest, type Manifest } from "../format/manifest.ts";
+import { emptyManifest } from "../format/manifest.ts";
 import type { Operation } from "../format/operation.ts";
 import type { LaneId, Version } from "../format/version.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import type { Executor } from "./compaction.ts";
 import { createCheckpoint, deleteCheckpoint, readCheckpoint } from "./checkpoint.ts";
-import { DEFAULT_COMPACTION, type CompactionOptions } from "./compaction-plan.ts";
-import { waitingSinceMs } from "./erasure.ts";
+import type { CompactionOptions } from "./compaction-plan.ts";
 import { Follower } from "./follower.ts";
+import type { Following } from "./following.ts";
 import { HybridClock } from "./hybrid-clock.ts";
 import type { DatabaseLimits, IndexingOptions } from "./database-limits.ts";
 import { LazyExecutor } from "./lazy-executor.ts";
-import { LookSchedule, type Look } from "./look-schedule.ts";
+import { LogScout } from "./log-scout.ts";
 import { LogWriter, type DraftBatch } from "./log-writer.ts";
-import { Maintenance, type MaintenanceEvent } from "./maintenance.ts";
+import type { MaintenanceEvent } from "./maintenance.ts";
 import { commitManifest, readNewestManifest } from "./manifest-store.ts";
 import {
   checkSettings,
@@ -27,12 +27,10 @@ import {
   readSettings,
   type WantedSettings,
 } from "./settings.ts";
+import { sparseView } from "./sparse-view.ts";
+import { Upkeep } from "./upkeep.ts";
 import { View } from "./view.ts";
 
-/** Slots that exist before every writer tries maintenance, `close()` included. */
-const SLOTS_CROWDED = 1_000;
-/** Slots that exist before writes are refused. */
-const SLOTS_MAX = 10_000;
 /** How often a read begins again because a segment was collected under it. */
 const READ_ATTEMPTS_MAX = 4;
 /** Operations made visible between two breaths: about half a millisecond. */
@@ -48,6 +46,8 @@ export interface DatabaseOptions {
   /** Made on the first job. */
   readonly executor: () => Promise<Executor>;
   readonly readOnly: boolean;
+  /** Holds no index: records are found by their ids in the store, and by nothing else. */
+  readonly writeOnly?: boolean | undefined;
   readonly wanted: WantedSettings;
   /** Shows the state that this checkpoint names; needs `readOnly`. */
   readonly checkpoint?: string | undefined;
@@ -114,15 +114,14 @@ export class Database implements AsyncDisposable {
   readonly incarnation: string;
   #wanted: WantedSettings;
   #config: ConfigDocument | undefined;
+  #following: Following | undefined;
+  /** The same, where records are kept. */
   #follower: Follower | undefined;
   #writer: LogWriter | undefined;
-  #maintenance: Maintenance | undefined;
   readonly #executor: LazyExecutor;
   #preparing: Promise<void> = Promise.resolve();
-  readonly #looks: LookSchedule;
-  #upkeep: Promise<void> | undefined;
+  #upkeep: Upkeep | undefined;
   #closing: Promise<void> | undefined;
-  #upkeepError: unknown;
 
   private constructor(options: DatabaseOptions) {
     this.#options = options;
@@ -134,7 +133,6 @@ export class Database implements AsyncDisposable {
     this.#newUlid = ulidFactory(options.clock, options.random);
     this.#executor = new LazyExecutor(options.executor);
     this.incarnation = this.#newUlid();
-    this.#looks = new LookSchedule(options.clock, options.compaction || DEFAULT_COMPACTION);
   }
 
   /** Reads what is there; an empty store stays empty until the first write. */
@@ -144,7 +142,7 @@ export class Database implements AsyncDisposable {
     if (config !== undefined) {
       checkSettings(config, options.wanted);
       database.#use(config);
-      if (options.checkpoint === undefined) await database.#follower!.catchUp();
+      if (options.checkpoint === undefined) await database.#following!.catchUp();
     }
     if (options.checkpoint !== undefined) await database.#pin(options.checkpoint);
     return database;
@@ -173,11 +171,11 @@ export class Database implements AsyncDisposable {
     if (this.#config === undefined) await this.#prepareToWrite(undefined);
     await this.flush();
     // A checkpoint is of a manifest, so the first one is made now if need be.
-    if (this.#follower!.view.manifest.number === 0) await this.compact({ force: "flush" });
+    if (this.#following!.manifest.number === 0) await this.compact({ force: "flush" });
     const { store, clock, random } = this.#options;
     const { databaseId } = this.#config!.settings;
     // There was nothing to flush.
-    if (this.#follower!.view.manifest.number === 0) await this.#createManifest(databaseId);
+    if (this.#following!.manifest.number === 0) await this.#createManifest(databaseId);
     return createCheckpoint({ store, clock, random, databaseId, name, expiresInMs });
   }
 
@@ -200,16 +198,16 @@ export class Database implements AsyncDisposable {
 
   /** Whether the newest manifest that is known here names this run as its maintainer. */
   get isHolder(): boolean {
-    return this.view?.manifest.holder === this.incarnation;
+    return this.#following?.manifest.holder === this.incarnation;
   }
 
-  /** `undefined` while the store is empty. */
+  /** `undefined` while the store is empty, and where no index is held. */
   get view(): View | undefined {
     return this.#follower?.view;
   }
 
   get stalenessMs(): number {
-    return this.#follower?.stalenessMs ?? 0;
+    return this.#following?.stalenessMs ?? 0;
   }
 
   get newUlid(): () => string {
@@ -218,34 +216,25 @@ export class Database implements AsyncDisposable {
 
   /** Another value whenever the log or the manifest in use has moved on. */
   get progress(): string {
-    const view = this.#follower?.view;
-    if (view === undefined) return "";
-    let slots = 0;
-    for (const number of view.positions.values()) slots += number + 1;
-    return `${view.manifest.number}:${slots}`;
-  }
-
-  /** Slots that no segment covers yet. */
-  get #slotsWaiting(): number {
-    return this.#follower?.uncoveredSlots ?? 0;
+    return this.#following?.progress ?? "";
   }
 
   /** Figures for metrics and health. */
   stats(): DatabaseStats {
-    const view = this.#follower?.view;
-    const segments = view?.manifest.segments ?? [];
+    const known = this.#following;
+    const segments = known?.manifest.segments ?? [];
     return {
-      records: view?.recordCount ?? 0,
+      records: known?.recordCount ?? 0,
       segments: segments.length,
       segmentBytes: segments.reduce((sum, { bytes }) => sum + bytes, 0),
-      tailOperations: view?.tailOperations ?? 0,
-      tailBytes: view?.tailBytes ?? 0,
-      slots: this.#slotsWaiting,
+      tailOperations: known?.tailOperations ?? 0,
+      tailBytes: known?.tailBytes ?? 0,
+      slots: known?.uncoveredSlots ?? 0,
       slotsWritten: this.#writer?.slotsWritten ?? 0,
       bytesWritten: this.#writer?.bytesWritten ?? 0,
-      manifest: view?.manifest.number ?? 0,
-      junkOperations: this.#follower?.junkCount ?? 0,
-      maintenanceError: this.#upkeepError,
+      manifest: known?.manifest.number ?? 0,
+      junkOperations: known?.junkCount ?? 0,
+      maintenanceError: this.#upkeep?.error,
     };
   }
 
@@ -260,11 +249,10 @@ export class Database implements AsyncDisposable {
       this.#writer !== undefined &&
       (vector === undefined || this.#config?.settings.dimensions !== undefined);
     if (!isReady) await this.#prepareToWrite(vector?.length);
-    const view = this.#follower!.view;
-    if (view.tailBytes > this.#options.limits.tailBytesMax) await this.#makeRoom();
-    if (this.#slotsWaiting > SLOTS_MAX) await this.#refuseCrowd();
+    const upkeep = this.#upkeepFor(this.#config!);
+    await upkeep.makeRoom();
     const versions = await this.#writer!.append(batch);
-    if (!this.#options.indexing.async) await this.#upkeep;
+    if (!this.#options.indexing.async) await upkeep.running;
     return versions;
   }
 
@@ -273,7 +261,9 @@ export class Database implements AsyncDisposable {
     const { signal } = freshness;
     this.#assertOpen();
     signal?.throwIfAborted();
-    const follower = await this.#followerOrNone();
+    await this.#lookForDatabase();
+    if (this.#options.writeOnly === true) throw noIndex();
+    const follower = this.#follower;
     if (follower === undefined) return read(View.empty());
     if (freshness.level === "strong") await follower.catchUp();
     if (freshness.level === "bounded" && follower.stalenessMs > freshness.maxStalenessMs) {
@@ -293,10 +283,31 @@ export class Database implements AsyncDisposable {
     }
   }
 
+  /**
+   * The same for reads of these records alone, which need no index: where none is held, they are
+   * read from the store, as it is now.
+   */
+  async readIds<T>(
+    freshness: Freshness,
+    ids: readonly string[],
+    read: (view: View) => Promise<T>,
+  ): Promise<T> {
+    if (this.#options.writeOnly !== true) return this.read(freshness, read);
+    this.#assertOpen();
+    freshness.signal?.throwIfAborted();
+    await this.#lookForDatabase();
+    if (this.#config === undefined) return read(View.empty());
+    // What this process has acknowledged is in the store, and so it is seen.
+    const { store, clock } = this.#options;
+    const { databaseId } = this.#config.settings;
+    return read(await sparseView({ store, clock, databaseId, ids, signal: freshness.signal }));
+  }
+
   /** Looks for what other processes wrote. */
   async catchUp(): Promise<void> {
-    await (await this.#followerOrNone())?.catchUp();
-    this.#lookWhenDue();
+    await this.#lookForDatabase();
+    await this.#following?.catchUp();
+    if (this.#config !== undefined) this.#upkeepFor(this.#config).lookWhenDue();
   }
 
   /** Slots that a hint names, if they can be read without a catch-up; else `false`. */
@@ -323,9 +334,7 @@ export class Database implements AsyncDisposable {
     this.#assertWritable();
     if (this.#config === undefined) return;
     await this.flush();
-    await this.#upkeep;
-    const maintenance = this.#maintenanceFor(this.#config);
-    await maintenance.run({
+    await this.#upkeepFor(this.#config).run({
       takeOver: options.takeOver ?? true,
       force: options.force ?? "compact",
       signal: options.signal,
@@ -334,7 +343,7 @@ export class Database implements AsyncDisposable {
 
   /** Waits for background maintenance that is running now. */
   async settled(): Promise<void> {
-    await this.#upkeep;
+    await this.#upkeep?.running;
   }
 
   /** Flushes, seals the own lane and stops. Idempotent; never deletes anything. */
@@ -351,11 +360,7 @@ export class Database implements AsyncDisposable {
     try {
       await this.#preparing.catch(() => {});
       await this.#writer?.flush();
-      await this.#upkeep;
-      const isCrowded = this.#slotsWaiting > SLOTS_CROWDED;
-      if (isCrowded && this.#options.compaction !== false && this.#writer !== undefined) {
-        await this.#maintenanceFor(this.#config!).run({ takeOver: true, force: "flush" });
-      }
+      await this.#upkeep?.end();
       await this.#writer?.close();
     } finally {
       await this.#executor[Symbol.asyncDispose]();
@@ -364,10 +369,21 @@ export class Database implements AsyncDisposable {
 
   #use(config: ConfigDocument): void {
     this.#config = config;
+    this.#follow(config);
+    this.#options.onSettings?.(config);
+  }
+
+  #follow(config: ConfigDocument): void {
     const { databaseId } = config.settings;
+    const { store, clock, writeOnly } = this.#options;
+    if (writeOnly === true) {
+      const hybridClock = this.#hybridClock;
+      this.#following ??= new LogScout({ store, clock, hybridClock, databaseId });
+      return;
+    }
     this.#follower ??= new Follower({
-      store: this.#options.store,
-      clock: this.#options.clock,
+      store,
+      clock,
       hybridClock: this.#hybridClock,
       databaseId,
       dimensions: () => this.dimensions ?? this.#follower?.view.manifest.dimensions,
@@ -381,21 +397,18 @@ export class Database implements AsyncDisposable {
         });
       },
     });
-    this.#options.onSettings?.(config);
+    this.#following = this.#follower;
   }
 
   /** Another process may have created the database since this one looked. */
-  async #followerOrNone(): Promise<Follower | undefined> {
-    if (this.#config?.settings.dimensions === undefined) {
-      const config = await readSettings(this.#options.store);
-      if (config !== undefined) {
-        checkSettings(config, this.#wanted);
-        const isNew = this.#follower === undefined;
-        this.#use(config);
-        if (isNew) await this.#follower!.catchUp();
-      }
-    }
-    return this.#follower;
+  async #lookForDatabase(): Promise<void> {
+    if (this.#config?.settings.dimensions !== undefined) return;
+    const config = await readSettings(this.#options.store);
+    if (config === undefined) return;
+    checkSettings(config, this.#wanted);
+    const isNew = this.#following === undefined;
+    this.#use(config);
+    if (isNew) await this.#following!.catchUp();
   }
 
   /** One at a time: settings first, then a writer, then dimensions; each at most once. */
@@ -447,8 +460,8 @@ export class Database implements AsyncDisposable {
       slotOperationsMax: limits.slotOperationsMax,
       slotBytesMax: limits.slotBytesMax,
       host: {
-        catchUp: () => this.#follower!.catchUp(),
-        maxVersion: () => this.#follower!.view.manifest.maxVersion,
+        catchUp: () => this.#following!.catchUp(),
+        maxVersion: () => this.#following!.manifest.maxVersion,
         newestManifest: () => readNewestManifest(store),
         committed: (lane, number, operations) => this.#committed(lane, number, operations),
       },
@@ -463,7 +476,7 @@ export class Database implements AsyncDisposable {
     if (operations.length > OPERATIONS_PER_BREATH) {
       return this.#applyInParts(operations).then(() => this.#advance(lane, number));
     }
-    this.#follower!.apply(operations);
+    this.#following!.apply(operations);
     this.#advance(lane, number);
     return undefined;
   }
@@ -471,107 +484,31 @@ export class Database implements AsyncDisposable {
   async #applyInParts(operations: readonly Operation[]): Promise<void> {
     for (let start = 0; start < operations.length; start += OPERATIONS_PER_BREATH) {
       if (start > 0) await this.#options.clock.breathe();
-      this.#follower!.apply(operations.slice(start, start + OPERATIONS_PER_BREATH));
+      this.#following!.apply(operations.slice(start, start + OPERATIONS_PER_BREATH));
     }
   }
 
   #advance(lane: LaneId, number: number): void {
-    this.#follower!.advance(lane, number);
+    this.#following!.advance(lane, number);
     this.#options.onCommitted?.(lane, number);
-    this.#maintainWhenDue();
+    this.#upkeepFor(this.#config!).whenDue();
   }
 
-  #maintainWhenDue(): void {
-    const { compaction, indexing } = this.#options;
-    if (compaction === false || this.#upkeep !== undefined || this.#closing !== undefined) return;
-    const { tailBytes, tailOperations } = this.#follower!.view;
-    const isDue =
-      !indexing.batchIndexUpdates ||
-      tailBytes >= compaction.flushBytes ||
-      tailOperations >= compaction.flushOperations ||
-      this.#slotsWaiting >= compaction.flushSlots;
-    if (isDue) void this.#startUpkeep();
-    else this.#lookWhenDue();
-  }
-
-  /** Sees to what is due for its age alone: docs/specs/erasure.md. */
-  #lookWhenDue(): void {
-    const { compaction, readOnly } = this.#options;
-    const view = this.#follower?.view;
-    if (compaction === false || readOnly || view === undefined) return;
-    if (this.#upkeep !== undefined || this.#closing !== undefined) return;
-    const look = this.#looks.next({
-      storeNowMs: this.#hybridClock.storeNowMs(),
-      waitingSinceMs: () => waitingSinceMs(view.manifest, view.tailRecords),
-    });
-    if (look !== undefined) void this.#startUpkeep({ ...look, look: true });
-  }
-
-  /** In the background. An error is kept for health and tried again when the tail has grown. */
-  #startUpkeep(look?: Look & { readonly look: true }): Promise<void> {
-    if (this.#upkeep !== undefined) return this.#upkeep;
-    const isUnwritten = this.#writer === undefined;
-    const upkeep = (isUnwritten ? this.#beforeFirstWrite() : Promise.resolve())
-      .then(() =>
-        this.#maintenanceFor(this.#config!).run({
-          takeOver: this.#slotsWaiting > SLOTS_CROWDED || look?.takeOver === true,
-          force: this.#options.indexing.batchIndexUpdates ? undefined : "flush",
-          look: look !== undefined,
-        }),
-      )
-      .then(
-        () => {
-          this.#upkeepError = undefined;
-        },
-        (error: unknown) => {
-          // Who only reads need not be allowed to maintain.
-          if (!isUnwritten) this.#upkeepError = error;
-        },
-      )
-      .finally(() => {
-        this.#upkeep = undefined;
-      });
-    this.#upkeep = upkeep;
-    return upkeep;
-  }
-
-  /** Backpressure: the tail is in memory, so it may not outgrow the compactor without end. */
-  async #makeRoom(): Promise<void> {
-    if (this.#options.compaction === false) return;
-    await this.#startUpkeep();
-  }
-
-  async #refuseCrowd(): Promise<void> {
-    await this.#follower!.catchUp();
-    if (this.#follower!.uncoveredSlots <= SLOTS_MAX) return;
-    throw new BrainyError(
-      "BRAINY_LIMIT",
-      `${this.#follower!.uncoveredSlots} slots are waiting to be compacted, at most ${SLOTS_MAX} may: ` +
-        "call compact(), or let a process with compaction enabled run",
-    );
-  }
-
-  #maintenanceFor(config: ConfigDocument): Maintenance {
-    const { store, clock, random, compaction } = this.#options;
-    const { databaseId, partitionCount } = config.settings;
-    this.#maintenance ??= new Maintenance({
-      store,
-      clock,
-      random,
-      incarnation: this.incarnation,
-      databaseId,
+  #upkeepFor(config: ConfigDocument): Upkeep {
+    const { isAlive } = this.#options;
+    this.#upkeep ??= new Upkeep({
+      ...this.#options,
+      hybridClock: this.#hybridClock,
+      hasWritten: () => this.#writer !== undefined,
       executor: this.#executor,
-      compaction: { ...(compaction === false ? DEFAULT_COMPACTION : compaction), partitionCount },
-      host: {
-        adopt: (manifest: Manifest) => this.#follower!.adopt(manifest),
-        partitionCount,
-        dimensions: () => this.dimensions,
-        log: (event) => this.#emit(event),
-        tailOperations: () => this.#follower!.view.tailOperations,
-        isAlive: (holder) => this.#options.isAlive?.(holder) ?? false,
-      },
+      incarnation: this.incarnation,
+      following: this.#following!,
+      settings: config.settings,
+      dimensions: () => this.dimensions,
+      isAlive,
+      onEvent: (event) => this.#emit(event),
     });
-    return this.#maintenance;
+    return this.#upkeep;
   }
 
   #emit(event: DatabaseEvent): void {
@@ -590,4 +527,12 @@ export class Database implements AsyncDisposable {
       throw new BrainyError("BRAINY_UNSUPPORTED", "this instance is read-only");
     }
   }
+}
+
+function noIndex(): BrainyError {
+  return new BrainyError(
+    "BRAINY_UNSUPPORTED",
+    "this writer is write-only and holds no index: ask a reader or a hybrid, or open it without " +
+      "writeOnly; get, has and update work",
+  );
 }

@@ -1,6 +1,5 @@
 import type { Manifest, SegmentEntry } from "../format/manifest.ts";
 import { versionMillis } from "../format/version.ts";
-import type { RecordState } from "./record-state.ts";
 
 /*
  * When what was deleted has to be out of every object. Pure; spec: docs/specs/erasure.md.
@@ -27,15 +26,10 @@ export function lookEveryMs(options: { readonly deletedGoneWithinMs: number }): 
 /** Since when something waits to be erased; `undefined` when nothing does, as far as known here. */
 export function waitingSinceMs(
   manifest: Manifest,
-  tail: Iterable<RecordState>,
+  /** Of the oldest operation that no segment covers. */
+  tailSinceMs: number | undefined,
 ): number | undefined {
-  let since: number | undefined;
-  for (const { base, patches } of tail) {
-    const version = base?.version ?? patches[0]?.version;
-    if (version === undefined) continue;
-    const millis = versionMillis(version);
-    if (since === undefined || millis < since) since = millis;
-  }
+  let since = tailSinceMs;
   for (const segment of manifest.segments) {
     const remains = remainsSinceMs(segment);
     if (remains !== undefined && (since === undefined || remains < since)) since = remains;

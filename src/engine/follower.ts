@@ -4,11 +4,12 @@ import type { Checkpoint } from "../format/checkpoint.ts";
 import { slotKey } from "../format/keys.ts";
 import type { Manifest, SegmentEntry } from "../format/manifest.ts";
 import { decodeSlot } from "../format/slot.ts";
-import type { LaneId, Version } from "../format/version.ts";
+import { versionMillis, type LaneId, type Version } from "../format/version.ts";
 import type { Operation } from "../format/operation.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import { bitmapBytes, setBit } from "./bitmap.ts";
 import { loadDeletions } from "./deletion-store.ts";
+import type { Following } from "./following.ts";
 import type { HybridClock } from "./hybrid-clock.ts";
 import { isJunk } from "./lane-ledger.ts";
 import { LoadedSegment } from "./loaded-segment.ts";
@@ -53,7 +54,7 @@ export interface FollowerOptions {
  * LIST leave no gap to notice, so only a manifest check made *after* proves that nothing is
  * missing. Spec: docs/specs/reading.md.
  */
-export class Follower {
+export class Follower implements Following {
   readonly #options: FollowerOptions;
   #view: View;
   /** The view in the making while a manifest is adopted: operations are applied to both. */
@@ -66,7 +67,6 @@ export class Follower {
   #next: Promise<void> | undefined;
   /** Monotonic and wall time at the start of the last complete catch-up. */
   #caughtUp: { readonly monotonicMs: number; readonly wallMs: number } | undefined;
-  /** Operations at or below the floor that nothing covers: ignored. */
   junkCount = 0;
 
   constructor(options: FollowerOptions) {
@@ -78,7 +78,39 @@ export class Follower {
     return this.#view;
   }
 
-  /** Slots known here that segments of the adopted manifest do not cover. */
+  get manifest(): Manifest {
+    return this.#view.manifest;
+  }
+
+  get recordCount(): number {
+    return this.#view.recordCount;
+  }
+
+  get tailOperations(): number {
+    return this.#view.tailOperations;
+  }
+
+  get tailBytes(): number {
+    return this.#view.tailBytes;
+  }
+
+  tailSinceMs(): number | undefined {
+    let since: number | undefined;
+    for (const { base, patches } of this.#view.tailRecords) {
+      const version = base?.version ?? patches[0]?.version;
+      if (version === undefined) continue;
+      const millis = versionMillis(version);
+      if (since === undefined || millis < since) since = millis;
+    }
+    return since;
+  }
+
+  get progress(): string {
+    let slots = 0;
+    for (const number of this.#view.positions.values()) slots += number + 1;
+    return `${this.#view.manifest.number}:${slots}`;
+  }
+
   get uncoveredSlots(): number {
     const { manifest, positions } = this.#view;
     const cursors = new Map(manifest.lanes.map(({ lane, cursor }) => [lane, cursor]));
@@ -87,7 +119,6 @@ export class Follower {
     return count;
   }
 
-  /** Age of what reads see, by the larger of wall and monotonic time. */
   get stalenessMs(): number {
     if (this.#caughtUp === undefined) return Number.POSITIVE_INFINITY;
     const { clock } = this.#options;
@@ -145,7 +176,7 @@ export class Follower {
     }
   }
 
-  /** Makes operations of a committed slot visible. Idempotent, in any order. */
+  /** Makes operations visible. Idempotent, in any order. */
   apply(operations: readonly Operation[]): void {
     let newest: Version | undefined;
     for (const operation of operations) {
@@ -156,7 +187,6 @@ export class Follower {
     if (newest !== undefined) this.#options.hybridClock.observe(newest);
   }
 
-  /** Operations of `lane` up to slot `number` have been applied. */
   advance(lane: LaneId, number: number): void {
     for (const view of [this.#view, this.#pending]) {
       if (view !== undefined && number > (view.positions.get(lane) ?? -1)) {
@@ -165,7 +195,7 @@ export class Follower {
     }
   }
 
-  /** Makes reads use a newer manifest, in one step, once its segments are open. */
+  /** In one step, once its segments are open. */
   adopt(manifest: Manifest): Promise<void> {
     const adoption = this.#adoption.then(() => this.#adopt(manifest));
     this.#adoption = adoption.catch(() => {});

@@ -1,7 +1,7 @@
 import { isBrainyError } from "../../src/base/errors.ts";
 import type { Database } from "../../src/engine/database.ts";
 import type { Seen } from "./history.ts";
-import { everything, textOf } from "./observe.ts";
+import { IDS, everything, textOf } from "./observe.ts";
 import { HOUR, MINUTE } from "./plan.ts";
 import type { VirtualProcess } from "./virtual-process.ts";
 import type { World } from "./world.ts";
@@ -69,10 +69,13 @@ class Life {
   async live(): Promise<void> {
     const { scheduler, plan } = this.#world;
     const readOnly = scheduler.chance(0.15);
+    const writeOnly = !readOnly && scheduler.chance(0.2);
     const maintains = !readOnly && scheduler.chance(0.7);
-    scheduler.note(`${this.#process.name} starts${readOnly ? ", only to read" : ""}`);
+    const only = readOnly ? ", only to read" : writeOnly ? ", only to write" : "";
+    scheduler.note(`${this.#process.name} starts${only}`);
     this.#scheduleTrouble();
-    this.#database = await this.#world.open(this.#process, { readOnly, maintains });
+    const role = { readOnly, writeOnly, maintains };
+    this.#database = await this.#world.open(this.#process, role);
     while (this.#world.stepsLeft-- > 0) {
       await this.#act(readOnly, maintains);
       this.#checkBackground();
@@ -178,7 +181,10 @@ class Life {
   async #read(level: "strong" | "eventual"): Promise<void> {
     const { history, scheduler } = this.#world;
     const required = level === "strong" ? history.expectation() : new Set(this.#known);
-    const seen = await this.#database.read({ level }, (view) => everything(view, this.#process));
+    // Of a process without an index too: these are all the ids there are.
+    const seen = await this.#database.readIds({ level }, IDS, (view) =>
+      everything(view, this.#process),
+    );
     const what = `${level} read of ${this.#process.name}`;
     scheduler.note(`${this.#process.name} ? ${level}: ${[...seen.keys()].join(" ")}`);
     history.check(what, seen, { required, storedCount: history.storedCount });

@@ -106,6 +106,7 @@ export class World {
     process: VirtualProcess,
     role: {
       readonly readOnly?: boolean;
+      readonly writeOnly?: boolean;
       readonly maintains?: boolean;
       readonly checkpoint?: string;
     },
@@ -129,6 +130,7 @@ export class World {
       random,
       executor: () => Promise.resolve(inlineExecutor({ store, clock, random })),
       readOnly: role.readOnly ?? false,
+      writeOnly: role.writeOnly ?? false,
       wanted: isOpen ? { metric: "euclidean" } : { dimensions: 4, metric: "euclidean" },
       checkpoint: role.checkpoint,
       compaction: role.maintains === true ? compaction : false,
