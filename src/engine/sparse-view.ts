@@ -79,7 +79,9 @@ async function readOperations(options: SparseViewOptions): Promise<Operation[] |
     const waiting = slots.filter(({ number }) => number >= from);
     const gap = waiting.findIndex(({ number }, i) => number !== from + i);
     const to = from + (gap < 0 ? waiting.length : gap);
-    if (gap >= 0 && !(await isLeftBehind(store, manifest, lane, waiting[gap]!.number))) return;
+    if (gap >= 0 && !(await isLeftBehind(store, manifest, lane, waiting[gap]!.number))) {
+      return undefined;
+    }
     for await (const slot of slotsOf(options, { lane, from, to })) {
       if (slot === undefined) return undefined;
       for (const operation of slot) {
