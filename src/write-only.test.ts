@@ -1,5 +1,7 @@
 import fc from "fast-check";
 import { expect, onTestFinished, test } from "vitest";
+import { FakeClock } from "../test/support/fake-clock.ts";
+import { ManualClock } from "../test/support/manual-clock.ts";
 import { scripted } from "../test/support/scripted-store.ts";
 import { Brainy } from "./brainy.ts";
 import { MemoryStore } from "./storage/adapters/memory.ts";
@@ -62,12 +64,11 @@ test("[R12] an instance without an index reads one slot of each lane, and no seg
 });
 
 test("[R12] an instance without an index stamps above all that was written before it", async () => {
-  const store = new MemoryStore();
-  const ahead = { nowMs: () => Date.now() + 4_000 };
-  const { systemClock } = await import("./base/clock.ts");
-  const fast = open(store, { clock: Object.setPrototypeOf(ahead, systemClock), compaction: false });
+  const time = new ManualClock();
+  const store = new MemoryStore({ clock: time });
+  const fast = open(store, { clock: new FakeClock(time, 4_000), compaction: false });
   await fast.add([1, 0], { by: "fast" }, { id: "a" });
-  const writer = open(store, { writeOnly: true });
+  const writer = open(store, { clock: new FakeClock(time), writeOnly: true });
   await writer.add([0, 1], { by: "writer" }, { id: "a" });
   expect((await writer.get("a"))?.metadata).toEqual({ by: "writer" });
   const reader = open(store, { readOnly: true });
