@@ -1,4 +1,4 @@
-import { BrainyError } from "../../base/errors.ts";
+import { BrainyError, isBrainyError } from "../../base/errors.ts";
 import { checkByteRange, resolveByteRange } from "../byte-range.ts";
 import { checkKey, checkKeyPrefix, isKey } from "../keys.ts";
 import type { RequestCounters } from "../layers/metered.ts";
@@ -15,6 +15,7 @@ import type {
   StoredObject,
 } from "../object-store.ts";
 import { loadS3Sdk, S3Connection, type S3CallContext, type S3Sdk } from "./s3-connection.ts";
+import { deleteS3Keys } from "./s3-delete.ts";
 import { learnEtagDialect, quoted, type EtagDialect, type S3PutHeaders } from "./s3-dialect.ts";
 import { s3Code, s3Status } from "./s3-errors.ts";
 import { resolveS3Options, type S3Settings, type S3StoreOptions } from "./s3-options.ts";
@@ -22,9 +23,6 @@ import { readS3Object } from "./s3-read.ts";
 import { cutIntoParts, S3Upload, type S3ObjectHeaders } from "./s3-upload.ts";
 
 type Abortable = { readonly signal?: AbortSignal | undefined };
-
-/** Keys of one delete request. */
-const DELETE_KEYS_MAX = 1000;
 
 /** Largest body of one PUT. */
 const PUT_BYTES_MAX = 5 * 2 ** 30;
@@ -85,7 +83,7 @@ export class S3Store implements ObjectStore {
     for (let attempt = 1; attempt <= RANGE_ATTEMPTS_MAX; attempt++) {
       const isEmpty = suffix === 0 || (range !== undefined && range[0] === range[1]);
       if (!isEmpty) {
-        const found = await this.#get(key, options);
+        const found = await this.#unlessAbsent(key, signal, () => this.#get(key, options));
         if (typeof found !== "string") return found;
       }
       // No request can ask for nothing, and a refused range does not always say the size.
@@ -104,7 +102,7 @@ export class S3Store implements ObjectStore {
     { signal }: Abortable = {},
   ): Promise<StoredObject | "unchanged" | undefined> {
     checkKey(key);
-    const found = await this.#get(key, { signal }, etag);
+    const found = await this.#unlessAbsent(key, signal, () => this.#get(key, { signal }, etag));
     if (found !== "unsatisfiable") return found;
     const what = this.#what("get", key);
     throw new BrainyError("BRAINY_UNAVAILABLE", `${what}: refused a range, and none was asked for`);
@@ -171,20 +169,23 @@ export class S3Store implements ObjectStore {
     const what = `delete from ${this.name}`;
     this.#assertWritable(what);
     signal?.throwIfAborted();
-    for (let start = 0; start < keys.length; start += DELETE_KEYS_MAX) {
-      const Objects = keys
-        .slice(start, start + DELETE_KEYS_MAX)
-        .map((key) => ({ Key: this.#settings.prefix + key }));
-      await this.#connection.call({ kind: "delete", what, signal }, async ({ client, options }) => {
-        const input = { Bucket: this.#settings.bucket, Delete: { Objects, Quiet: true } };
-        const output = await client.send(new this.#sdk.DeleteObjectsCommand(input), options);
-        assertAllDeleted(what, output.Errors ?? []);
-      });
-    }
+    const { bucket, prefix } = this.#settings;
+    await deleteS3Keys({
+      sdk: this.#sdk,
+      connection: this.#connection,
+      bucket,
+      keys: keys.map((key) => prefix + key),
+      what,
+      signal,
+    });
   }
 
   async head(key: string, { signal }: Abortable = {}): Promise<HeadResult | undefined> {
     checkKey(key);
+    return this.#unlessAbsent(key, signal, () => this.#head(key, signal));
+  }
+
+  async #head(key: string, signal: AbortSignal | undefined): Promise<HeadResult | undefined> {
     const what = this.#what("head", key);
     return this.#connection.call({ kind: "head", what, signal }, async ({ client, options }) => {
       try {
@@ -243,6 +244,33 @@ export class S3Store implements ObjectStore {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#connection.close();
+  }
+
+  /**
+   * Who may list this prefix only is refused a key that is missing, as if it were there and
+   * forbidden. A listing of that one key tells; when it is there by then, it is read again.
+   */
+  async #unlessAbsent<T>(
+    key: string,
+    signal: AbortSignal | undefined,
+    read: () => Promise<T>,
+  ): Promise<T | undefined> {
+    try {
+      return await read();
+    } catch (error) {
+      if (!isBrainyError(error, "BRAINY_DENIED")) throw error;
+      const isThere = await this.#isListed(key, signal).catch(() => {
+        throw error;
+      });
+      return isThere ? read() : undefined;
+    }
+  }
+
+  async #isListed(key: string, signal: AbortSignal | undefined): Promise<boolean> {
+    for await (const { objects } of this.list({ prefix: key, signal })) {
+      if (objects.some((object) => object.key === key)) return true;
+    }
+    return false;
   }
 
   /** One GET. A range that the store refuses is the caller's to judge. */
@@ -400,22 +428,6 @@ function ownMemory(bytes: Uint8Array): Uint8Array {
 }
 
 /** A delete that named keys which are still there is no success. */
-function assertAllDeleted(what: string, errors: readonly S3DeleteError[]): void {
-  const failed = errors.filter(({ Code }) => Code !== "NoSuchKey");
-  if (failed.length === 0) return;
-  const shown = failed.slice(0, 3).map(({ Key, Code }) => `${Key}: ${Code}`);
-  const isDenied = failed.every(({ Code }) => Code === "AccessDenied");
-  throw new BrainyError(
-    isDenied ? "BRAINY_DENIED" : "BRAINY_UNAVAILABLE",
-    `${what}: ${failed.length} keys were not deleted (${shown.join(", ")})`,
-  );
-}
-
-interface S3DeleteError {
-  readonly Key?: string | undefined;
-  readonly Code?: string | undefined;
-}
-
 /** Clock and randomness are the other thread's own. */
 function describe(options: S3StoreOptions): StoreDescriptor | undefined {
   const { httpOptions, clock: _clock, random: _random, ...plain } = options;
