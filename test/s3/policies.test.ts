@@ -115,6 +115,12 @@ const KEYS = {
   "what is no part of a database": "notes.txt",
 };
 
+/** More than one part of an upload from 16 on. */
+async function* megabytes(count: number, error?: Error): AsyncGenerator<Uint8Array> {
+  for (let i = 0; i < count; i++) yield new Uint8Array(2 ** 20);
+  if (error !== undefined) throw error;
+}
+
 async function seeded(owner: S3StoreOptions): Promise<Brainy> {
   const { brain } = open(owner, {});
   await brain.addMany(
@@ -125,7 +131,7 @@ async function seeded(owner: S3StoreOptions): Promise<Brainy> {
 }
 
 s3Test(
-  "a reader without any write opens, searches, follows, and says once that it is unseen",
+  "[X10] a reader without any write opens, searches, follows, and says once that it is unseen",
   async () => {
     const { owner, user } = await bucketFor("reader");
     // An empty prefix is no error, and absence is absence, not a refusal.
@@ -199,12 +205,17 @@ s3Test(
     for (let i = 0; i < 30; i++) await writer.add([1, i], {}, { id: `r${i}` });
     await using store = await S3Store.open(owner);
     await store.put(KEYS.segments, Uint8Array.of(1));
+    await using mine = await S3Store.open(user);
+    const large = segmentKey("01ARZ3NDEKTSV4RRFFQ69G5FAW" as SegmentId, 100);
+    await mine.putStream(large, megabytes(17));
+    await expect(mine.putStream(large, megabytes(17, new Error("given up")))).rejects.toThrow("up");
     const { brain, warnings } = open(user, {
       distributed: { role: "hybrid", instanceId: "compactor" },
     });
     await brain.compact();
     // What a dead job would have left behind.
     expect(await store.head(KEYS.segments)).toBeUndefined();
+    expect(await store.head(large)).toBeUndefined();
     expect((await brain.verify()).ok).toBe(true);
     expect(brain.getMetrics().index).toMatchObject({ segments: 1, tailOperations: 0 });
     await brain.close();
