@@ -1,7 +1,7 @@
 import { abortableClock, type Clock } from "./base/clock.ts";
 import { BrainyError } from "./base/errors.ts";
 import { refuseUnknownKeys } from "./base/nearest-name.ts";
-import { ADD_KEYS, EVERY_PART, READ_KEYS, freshness, partsOf, quote } from "./call-options.ts";
+import { ADD_KEYS, EVERY_PART, READ_KEYS, partsOf, quote } from "./call-options.ts";
 import type { DistributedConfig } from "./cluster/distributed-config.ts";
 import type { Database } from "./engine/database.ts";
 import { compileFilter } from "./engine/filter.ts";
@@ -154,7 +154,7 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
       const checked = ids.map(checkId);
       const include = partsOf(options.include, EVERY_PART);
       const database = await this.#session.open();
-      return database.readIds(freshness(options), checked, async (view) => {
+      return database.readIds(this.#session.freshness(options), checked, async (view) => {
         const nowMs = this.#session.options.clock.nowMs();
         const found = checked.map((id) => findRecord(view, id, nowMs));
         const records = await this.#session.readAll(
@@ -176,7 +176,7 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
       checkId(id);
       const database = await this.#session.open();
       return database.readIds(
-        freshness(options),
+        this.#session.freshness(options),
         [id],
         async (view) => findRecord(view, id, this.#session.options.clock.nowMs()) !== undefined,
       );
@@ -270,7 +270,7 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
       const database = await this.#session.open();
       const clock = this.#clockFor(options);
       const compiled = filter === undefined ? undefined : compileFilter(filter);
-      return database.read(freshness(options), (view) =>
+      return database.read(this.#session.freshness(options), (view) =>
         countRecords(view.fullSnapshot(), { filter: compiled, clock }),
       );
     });
@@ -290,7 +290,7 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
       const include = partsOf(options.include, EVERY_PART);
       const database = await this.#session.open();
       const clock = this.#clockFor(options);
-      return database.read(freshness(options), async (view) => {
+      return database.read(this.#session.freshness(options), async (view) => {
         const scan = { filter, clock, after, limit: limit + 1 };
         const found = await pageOfRecords(view.fullSnapshot(), scan);
         const records = await this.#session.readAll(found.slice(0, limit), include);
@@ -309,7 +309,7 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
     const filter = options.filter === undefined ? undefined : compileFilter(options.filter);
     const database = await this.#session.open();
     const clock = this.#clockFor(options);
-    await database.read(freshness(options), async () => undefined);
+    await database.read(this.#session.freshness(options), async () => undefined);
     const { snapshot, release } = await this.#pinnedSnapshot(database);
     try {
       const include = new Set(EVERY_PART);

@@ -1,15 +1,17 @@
 import { BrainyError, invalid } from "./base/errors.ts";
 import { refuseUnknownKeys } from "./base/nearest-name.ts";
-import type { Freshness } from "./engine/database.ts";
+import type { Answer, Freshness } from "./engine/database.ts";
 import type { ReadOptions, RecordPart } from "./types.ts";
 
 /** Every part of a record that a caller may ask for. */
 export const EVERY_PART: readonly RecordPart[] = ["metadata", "data", "text", "vector"];
 
 /** Options of everything that reads. */
-export const READ_KEYS = ["consistency", "maxStalenessMs", "signal"] as const;
+export const READ_KEYS = ["consistency", "maxStalenessMs", "onFreshness", "signal"] as const;
 /** Options of `add`. */
 export const ADD_KEYS = ["id", "type", "domain", "text", "vector", "expiresAt"] as const;
+/** How fresh a read is. */
+export type ConsistencyLevel = NonNullable<ReadOptions["consistency"]>;
 const SEARCH_KEYS = ["k", "filter", "minScore", "include", "mode", ...READ_KEYS] as const;
 const SEARCH_KEYS_LATER = new Set(["recallTarget", "efSearch", "nprobe", "domains", "explain"]);
 
@@ -27,24 +29,26 @@ export function refuseUnknownSearch(options: object): void {
   refuseUnknownKeys(options, SEARCH_KEYS, "options");
 }
 
-/** How fresh a read has to be, by its options. */
-export function freshness({
-  consistency = "eventual",
-  maxStalenessMs = 5_000,
-  signal,
-}: ReadOptions): Freshness {
+/** Every level, from the cheapest on. */
+export const CONSISTENCY_LEVELS = ["eventual", "bounded", "strong"] as const;
+
+/** How fresh a read has to be, by its options; `level` is for those that do not say. */
+export function freshness(
+  { consistency, maxStalenessMs = 5_000, signal, onFreshness }: ReadOptions,
+  level: ConsistencyLevel,
+): Freshness {
   if (!Number.isFinite(maxStalenessMs) || maxStalenessMs < 0) {
     throw invalid(`maxStalenessMs: ${String(maxStalenessMs)} is not a number of milliseconds`);
   }
-  switch (consistency) {
-    case "eventual":
-    case "strong":
-      return { level: consistency, signal };
-    case "bounded":
-      return { level: "bounded", maxStalenessMs, signal };
-    default:
-      throw invalid(`consistency: ${String(consistency)} is none of eventual, bounded, strong`);
+  if (consistency !== undefined && !CONSISTENCY_LEVELS.includes(consistency)) {
+    const levels = CONSISTENCY_LEVELS.join(", ");
+    throw invalid(`consistency: ${String(consistency)} is none of ${levels}`);
   }
+  const wanted = consistency ?? level;
+  const onAnswer =
+    onFreshness && ((answer: Answer) => onFreshness({ consistency: wanted, ...answer }));
+  if (wanted === "bounded") return { level: wanted, maxStalenessMs, signal, onAnswer };
+  return { level: wanted, signal, onAnswer };
 }
 
 /** The parts of records that a caller wants. */

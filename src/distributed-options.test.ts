@@ -42,7 +42,7 @@ const REFUSED: readonly (readonly [name: string, code: string, RegExp, object, E
     /coordinator is no event bus.*subscribe/,
     { coordinationMethod: "pubsub", coordinator: { publish: () => {} } },
   ],
-  ...["configPath", "consistencyLevel", "conflictResolution", "resolver", "partitioner"].map(
+  ...["configPath", "conflictResolution", "resolver", "partitioner"].map(
     (name) =>
       [name, "BRAINY_UNSUPPORTED", new RegExp(`distributed\\.${name}`), { [name]: "x" }] as const,
   ),
@@ -69,6 +69,7 @@ test("every option of a fleet has its documented default", () => {
     endpoint: undefined,
     heartbeatIntervalMs: 30_000,
     instanceTimeoutMs: 60_000,
+    consistencyLevel: "eventual",
     maxClockSkewMs: undefined,
     coordination: { method: "none" },
   });

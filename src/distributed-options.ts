@@ -9,6 +9,7 @@ import {
 import { heartbeatKey } from "./format/keys.ts";
 import { checkKey } from "./storage/keys.ts";
 import { resolveCoordination, type ResolvedCoordination } from "./coordination-options.ts";
+import { CONSISTENCY_LEVELS, type ConsistencyLevel } from "./call-options.ts";
 import { asObject, optional, refuseUnknown, show } from "./option-checks.ts";
 import type { BrainyOptions, DistributedOptions } from "./types.ts";
 
@@ -22,6 +23,7 @@ export interface ResolvedDistributed {
   readonly heartbeatIntervalMs: number;
   readonly instanceTimeoutMs: number;
   readonly maxClockSkewMs: number | undefined;
+  readonly consistencyLevel: ConsistencyLevel;
   readonly coordination: ResolvedCoordination;
 }
 
@@ -34,18 +36,13 @@ const KNOWN = [
   "heartbeatInterval",
   "instanceTimeout",
   "maxClockSkew",
+  "consistencyLevel",
   "coordinationMethod",
   "coordinator",
 ] as const;
 
 /** Names that the design reserves: refused as not there yet, never as unknown. */
-const RESERVED = [
-  "configPath",
-  "consistencyLevel",
-  "conflictResolution",
-  "resolver",
-  "partitioner",
-] as const;
+const RESERVED = ["configPath", "conflictResolution", "resolver", "partitioner"] as const;
 
 const INSTANCE_ID = /^[A-Za-z0-9_-]{1,64}$/;
 
@@ -72,6 +69,7 @@ export function resolveDistributed(
     instanceTimeoutMs:
       optional(instanceTimeout, `${WHERE}.instanceTimeout`, 1_000, 86_400_000) ?? 60_000,
     maxClockSkewMs: optional(maxClockSkew, `${WHERE}.maxClockSkew`, 1),
+    consistencyLevel: resolveConsistency(given),
     coordination: resolveCoordination(given, WHERE),
   };
   const { maxClockSkew: limit } = options.limits ?? {};
@@ -80,6 +78,14 @@ export function resolveDistributed(
   }
   if (!enabled) return undefined;
   return { role: resolveRole(options, role, environment), ...resolved };
+}
+
+function resolveConsistency({
+  consistencyLevel = "eventual",
+}: DistributedOptions): ConsistencyLevel {
+  if (CONSISTENCY_LEVELS.includes(consistencyLevel)) return consistencyLevel;
+  const levels = CONSISTENCY_LEVELS.join(", ");
+  throw invalid(`${WHERE}.consistencyLevel: ${show(consistencyLevel)} is none of ${levels}`);
 }
 
 function resolveRole(

@@ -1,7 +1,7 @@
 import { abortableClock } from "./base/clock.ts";
 import { BrainyError, invalid } from "./base/errors.ts";
 import { refuseUnknownKeys } from "./base/nearest-name.ts";
-import { freshness, partsOf, quote, refuseUnknownSearch } from "./call-options.ts";
+import { partsOf, quote, refuseUnknownSearch } from "./call-options.ts";
 import type { Database } from "./engine/database.ts";
 import { compileFilter } from "./engine/filter.ts";
 import { checkId, checkK, checkVector } from "./engine/record-input.ts";
@@ -33,7 +33,7 @@ export async function searchQuery<Metadata extends object>(
   const clock = abortableClock(session.options.clock, signal);
   const { metric } = database;
   const target = typeof query === "string" ? await embedQuery(session, query, signal) : query;
-  return database.read(freshness(options), async (view) => {
+  return database.read(session.freshness(options), async (view) => {
     const { vector, exclude } = await resolveQuery(target, database, clock.nowMs());
     if (vector === undefined) return [];
     const candidates = await searchSnapshot({

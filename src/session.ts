@@ -1,10 +1,11 @@
 import { BrainyError, invalid } from "./base/errors.ts";
+import { freshness } from "./call-options.ts";
 import { assembleConfig, type DistributedConfig } from "./cluster/distributed-config.ts";
 import type { Hints } from "./cluster/hints.ts";
 import type { Registry, RegistryEvent } from "./cluster/registry.ts";
 import { decideAuto, type Role, type RoleDecision } from "./cluster/role.ts";
 import type { Executor } from "./engine/compaction.ts";
-import type { Database, DatabaseEvent } from "./engine/database.ts";
+import type { Database, DatabaseEvent, Freshness } from "./engine/database.ts";
 import { readSettings } from "./engine/settings.ts";
 import { readRecords, type RecordReference, type StoredRecord } from "./engine/records.ts";
 import { Coordination } from "./coordination.ts";
@@ -15,7 +16,7 @@ import { nextWaitMs, pollPace, type PollPace } from "./poll-pace.ts";
 import { openStorage, type OpenedStorage } from "./storage-option.ts";
 import type { ObjectStore } from "./storage/object-store.ts";
 import { lexicalEmbedder, type Embedder } from "./text/index.ts";
-import type { RecordPart } from "./types.ts";
+import type { ReadOptions, RecordPart } from "./types.ts";
 
 /**
  * One Brainy from its first use to its end: the store, the engine on it, what runs in the
@@ -140,6 +141,11 @@ export class Session {
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  /** How fresh a read has to be: by its own options, else as this instance was told. */
+  freshness(options: ReadOptions): Freshness {
+    return freshness(options, this.options.distributed?.consistencyLevel ?? "eventual");
   }
 
   /** Vectors of texts, in order, by the embedder that this database was made with. */

@@ -152,6 +152,8 @@ export interface DistributedOptions {
   readonly instanceTimeout?: number | undefined;
   /** The same as `limits.maxClockSkew`. Default 5,000. */
   readonly maxClockSkew?: number | undefined;
+  /** How fresh reads are that do not say it themselves. Default `eventual`. */
+  readonly consistencyLevel?: "eventual" | "bounded" | "strong" | undefined;
   /**
    * How instances tell each other that something is new, so that nobody waits for the next look at
    * the store. Nothing depends on it but latency. Default `none`: each looks for itself.
@@ -271,13 +273,28 @@ export type RecordPart = "metadata" | "data" | "text" | "vector";
 /** Options of everything that reads. */
 export interface ReadOptions {
   /**
-   * `eventual` (default) answers from what is here; `bounded` first catches up when that is older
+   * `eventual` answers from what is here; `bounded` first catches up when that is older
    * than `maxStalenessMs`; `strong` always does, and sees everything acknowledged anywhere before.
+   * Default: `distributed.consistencyLevel`, or `eventual`.
    */
   readonly consistency?: "eventual" | "bounded" | "strong" | undefined;
   /** For `bounded`. Default 5,000 ms. */
   readonly maxStalenessMs?: number | undefined;
+  /** Called once, before the read resolves, with how fresh its answer is. */
+  readonly onFreshness?: ((freshness: ReadFreshness) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** How fresh the answer to a read is. */
+export interface ReadFreshness {
+  readonly consistency: "eventual" | "bounded" | "strong";
+  /**
+   * The answer holds everything that was acknowledged anywhere so many milliseconds before the
+   * read began, and all own writes. Infinity while the store has not been read yet.
+   */
+  readonly stalenessMs: number;
+  /** Number of the manifest that it was read from; 0 before there was one. */
+  readonly manifest: number;
 }
 
 /** Options of `get` and `getMany`. */

@@ -100,7 +100,17 @@ export type Freshness =
   ) & {
     /** Gives the read up between its steps. */
     readonly signal?: AbortSignal | undefined;
+    /** Told once, before the read resolves, how old what it answered from was as it began. */
+    readonly onAnswer?: ((answer: Answer) => void) | undefined;
   };
+
+/** What a read answered from. */
+export interface Answer {
+  /** Everything acknowledged anywhere so long before the read is in it. */
+  readonly stalenessMs: number;
+  /** Number of the manifest; 0 before there was one. */
+  readonly manifest: number;
+}
 
 /**
  * The engine: log, tail, segments and their maintenance over one store. It takes clock,
@@ -264,16 +274,21 @@ export class Database implements AsyncDisposable {
     await this.#lookForDatabase();
     if (this.#options.writeOnly === true) throw noIndex();
     const follower = this.#follower;
-    if (follower === undefined) return read(View.empty());
+    if (follower === undefined) {
+      freshness.onAnswer?.({ stalenessMs: 0, manifest: 0 });
+      return read(View.empty());
+    }
     if (freshness.level === "strong") await follower.catchUp();
     if (freshness.level === "bounded" && follower.stalenessMs > freshness.maxStalenessMs) {
       await follower.catchUp();
     }
     for (let attempt = 1; ; attempt++) {
       signal?.throwIfAborted();
-      const { view } = follower;
+      const { view, stalenessMs } = follower;
       try {
-        return await read(view);
+        const result = await read(view);
+        freshness.onAnswer?.({ stalenessMs, manifest: view.manifest.number });
+        return result;
       } catch (error) {
         if (!isBrainyError(error, "BRAINY_NOT_FOUND") || attempt >= READ_ATTEMPTS_MAX) throw error;
         // Only a newer manifest explains that a segment is gone.
@@ -300,7 +315,10 @@ export class Database implements AsyncDisposable {
     // What this process has acknowledged is in the store, and so it is seen.
     const { store, clock } = this.#options;
     const { databaseId } = this.#config.settings;
-    return read(await sparseView({ store, clock, databaseId, ids, signal: freshness.signal }));
+    const view = await sparseView({ store, clock, databaseId, ids, signal: freshness.signal });
+    const result = await read(view);
+    freshness.onAnswer?.({ stalenessMs: 0, manifest: this.#following!.manifest.number });
+    return result;
   }
 
   /** Looks for what other processes wrote. */
