@@ -1,6 +1,7 @@
 import { BrainyError, invalid } from "./base/errors.ts";
 import { refuseUnknownKeys } from "./base/nearest-name.ts";
 import type { Answer, Freshness } from "./engine/database.ts";
+import { show } from "./option-checks.ts";
 import type { ReadOptions, RecordPart } from "./types.ts";
 
 /** Every part of a record that a caller may ask for. */
@@ -42,7 +43,7 @@ export function freshness(
   }
   if (consistency !== undefined && !CONSISTENCY_LEVELS.includes(consistency)) {
     const levels = CONSISTENCY_LEVELS.join(", ");
-    throw invalid(`consistency: ${String(consistency)} is none of ${levels}`);
+    throw invalid(`consistency: ${show(consistency)} is none of ${levels}`);
   }
   const wanted = consistency ?? level;
   const onAnswer =
