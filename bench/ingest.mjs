@@ -60,6 +60,15 @@ const rawMegabytes = ingests.map(({ logBytes }, i) => logBytes / 1_000 / rawMs[i
 const shareOfRaw = (runs) =>
   round(median(runs.map((run, i) => megabytesOf(run) / rawMegabytes[i])), 2);
 
+/** Microseconds of processor time a record: of the thread that ingests, and of all threads. */
+function microseconds(runs) {
+  const perRecord = (milliseconds) => round(median(milliseconds) * (1_000 / COUNT), 2);
+  return {
+    thread: perRecord(runs.map(({ threadMs }) => threadMs)),
+    process: perRecord(runs.map(({ processMs }) => processMs)),
+  };
+}
+
 /** Medians of the rounds; of the longest delays the longest. */
 function delays(runs, name) {
   const all = runs.map((run) => run[name]);
@@ -80,11 +89,13 @@ report(
     logMegabytesPerSecond: round(median(megabytes)),
     rawMegabytesPerSecond: round(median(rawMegabytes)),
     shareOfRaw: shareOfRaw(ingests),
+    processorMicrosecondsPerRecord: microseconds(ingests),
     compactions: ingests.map(({ compactions }) => compactions),
     withoutCompaction: {
       recordsPerSecondMedian: Math.round(median(uncompacted.map(perSecondOf))),
       logMegabytesPerSecond: round(median(uncompacted.map(megabytesOf))),
       shareOfRaw: shareOfRaw(uncompacted),
+      processorMicrosecondsPerRecord: microseconds(uncompacted),
     },
     eventLoopDelayMs: {
       idle: delays(ingests, "idleDelay"),

@@ -6,7 +6,7 @@ import type { DistributedConfig } from "./cluster/distributed-config.ts";
 import type { Database } from "./engine/database.ts";
 import { compileFilter } from "./engine/filter.ts";
 import type { Filter } from "./engine/filter-types.ts";
-import type { Draft } from "./engine/log-writer.ts";
+import type { Draft } from "./format/operation.ts";
 import { checkId, checkK } from "./engine/record-input.ts";
 import { countRecords, findRecord, pageOfRecords, scanRecords } from "./engine/records.ts";
 import type { VerifyReport } from "./engine/verify.ts";

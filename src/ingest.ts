@@ -1,8 +1,10 @@
 import { BrainyError, invalid } from "./base/errors.ts";
 import type { Clock } from "./base/clock.ts";
 import type { Database } from "./engine/database.ts";
-import type { Draft, DraftBatch } from "./engine/log-writer.ts";
-import { prepareRecord, putDraft, recordOfItem, type PreparedRecord } from "./record-encoder.ts";
+import { checkVector, checkVectorInto } from "./engine/record-input.ts";
+import { DraftColumns } from "./format/draft-columns.ts";
+import { prepareRecord, recordBytes, recordOfItem } from "./record-encoder.ts";
+import type { PreparedRecord } from "./record-encoder.ts";
 import type { AddItem, AddManyOptions, AddManyResult, FailedItem, VectorInput } from "./types.ts";
 
 /** Slots of one `addMany` that wait or are on their way: enough to keep the log busy. */
@@ -30,6 +32,12 @@ interface Pending {
   readonly prepared: PreparedRecord;
 }
 
+/** Records of one slot, and the memory that their vectors are in. */
+interface Batch {
+  readonly drafts: DraftColumns;
+  readonly slab: Float32Array;
+}
+
 /**
  * Puts the items of an iterable into the log, slot by slot, with bounded memory: the source is
  * asked for more only while few slots are on their way. A bad item is reported and the others go
@@ -40,6 +48,7 @@ export class Ingest {
   readonly #many: AddManyOptions;
   readonly #failed: FailedItem[] = [];
   readonly #inFlight = new Set<Promise<void>>();
+  readonly #slabs: Float32Array[] = [];
   #pending: Pending[] = [];
   #pendingBytes = 0;
   #pendingSinceMs = 0;
@@ -144,20 +153,73 @@ export class Ingest {
     this.#pending = [];
     this.#pendingBytes = 0;
     if (pending.length === 0) return;
-    const sending = this.#send(pending).catch((error: unknown) => {
-      this.#error ??= error;
-    });
+    const sending = this.#fill(pending)
+      .then((batches) => this.#write(batches))
+      .catch((error: unknown) => {
+        this.#error ??= error;
+      });
     this.#inFlight.add(sending);
     void sending.finally(() => this.#inFlight.delete(sending));
     while (this.#inFlight.size >= SLOTS_IN_FLIGHT_MAX) await Promise.race(this.#inFlight);
   }
 
-  async #send(pending: readonly Pending[]): Promise<void> {
-    const { database } = this.#options;
+  /** Vectors checked and copied into columns: a slot's worth, or more if the estimate was low. */
+  async #fill(pending: readonly Pending[]): Promise<readonly Batch[]> {
+    const { clock, slotBytesMax } = this.#options;
     const vectors = await this.#vectors(pending);
-    for (const batch of await this.#batches(pending, vectors)) {
-      await database.write(batch);
-      this.#added += batch.drafts.length;
+    const batches: Batch[] = [];
+    let last: Batch | undefined;
+    for (let i = 0; i < pending.length; i++) {
+      if (i % VECTORS_PER_BREATH === VECTORS_PER_BREATH - 1) await clock.breathe();
+      const { index, prepared } = pending[i]!;
+      try {
+        const dimension = this.#dimensionOf(vectors[i]!);
+        const bytes = recordBytes(prepared, dimension);
+        if (last === undefined || last.drafts.bytes + bytes > slotBytesMax) {
+          last = this.#newBatch((pending.length - i) * dimension);
+          batches.push(last);
+        }
+        this.#put(last, prepared, vectors[i]!);
+        last.drafts.bytes += bytes;
+      } catch (error) {
+        this.#fail(index, prepared.id, error);
+      }
+    }
+    for (const { drafts, slab } of batches) {
+      if (drafts.count === 0) continue;
+      const dimension = this.#dimensions!;
+      drafts.pushVectors(slab.subarray(0, drafts.count * dimension), dimension);
+    }
+    return batches.filter(({ drafts }) => drafts.count > 0);
+  }
+
+  #put({ drafts, slab }: Batch, prepared: PreparedRecord, vector: VectorInput): void {
+    const { metric } = this.#options.database;
+    const dimensions = this.#dimensions!;
+    checkVectorInto(vector, { dimensions, metric }, slab, drafts.count * dimensions);
+    drafts.pushPut(prepared);
+  }
+
+  /** What all vectors have; the first one says so when nothing else does. */
+  #dimensionOf(vector: VectorInput): number {
+    const { metric, dimensions } = this.#options.database;
+    this.#dimensions ??= dimensions ?? checkVector(vector, { metric }).length;
+    return this.#dimensions;
+  }
+
+  /** Memory that an earlier slot is through with: fresh memory costs more than filling it. */
+  #newBatch(floats: number): Batch {
+    const spare = this.#slabs.pop();
+    const isLarge = spare !== undefined && spare.length >= floats;
+    return { drafts: new DraftColumns(), slab: isLarge ? spare : new Float32Array(floats) };
+  }
+
+  async #write(batches: readonly Batch[]): Promise<void> {
+    for (const { drafts, slab } of batches) {
+      await this.#options.database.writeColumns(drafts);
+      // Decided, and visible from the slot's own bytes: nobody reads the drafts any more.
+      if (this.#slabs.length < SLOTS_IN_FLIGHT_MAX) this.#slabs.push(slab);
+      this.#added += drafts.count;
       this.#many.onProgress?.({ added: this.#added, failed: this.#failed.length });
     }
   }
@@ -167,40 +229,6 @@ export class Ingest {
     const embedded = texts.length === 0 ? [] : await this.#options.embed(texts, this.#many.signal);
     let next = 0;
     return pending.map(({ prepared }) => prepared.vector ?? embedded[next++]!);
-  }
-
-  /** One slot's worth, or more when the estimate was too low. */
-  async #batches(
-    pending: readonly Pending[],
-    vectors: readonly VectorInput[],
-  ): Promise<DraftBatch[]> {
-    const { database, clock, slotBytesMax } = this.#options;
-    const { metric } = database;
-    const known = database.dimensions ?? this.#dimensions;
-    // One allocation for all of a slot's vectors, which are forgotten together too.
-    const slab = known === undefined ? undefined : new Float32Array(known * pending.length);
-    const batches: { drafts: Draft[]; bytes: number }[] = [];
-    let last = { drafts: [] as Draft[], bytes: 0 };
-    for (const [i, { index, prepared }] of pending.entries()) {
-      if (i % VECTORS_PER_BREATH === VECTORS_PER_BREATH - 1) await clock.breathe();
-      try {
-        const dimensions = database.dimensions ?? this.#dimensions;
-        const length = known ?? 0;
-        const target = slab?.subarray(i * length, (i + 1) * length);
-        const rules = { dimensions, metric, target };
-        const { draft, bytes } = putDraft(prepared, vectors[i]!, rules);
-        this.#dimensions ??= draft.vector!.length;
-        if (last.drafts.length === 0 || last.bytes + bytes > slotBytesMax) {
-          last = { drafts: [], bytes: 0 };
-          batches.push(last);
-        }
-        last.drafts.push(draft);
-        last.bytes += bytes;
-      } catch (error) {
-        this.#fail(index, prepared.id, error);
-      }
-    }
-    return batches;
   }
 
   #fail(index: number, id: string | undefined, error: unknown): void {

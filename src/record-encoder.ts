@@ -8,7 +8,7 @@ import {
   checkVector,
   utf8Length,
 } from "./engine/record-input.ts";
-import type { Draft } from "./engine/log-writer.ts";
+import type { Draft } from "./format/operation.ts";
 import type { Attributes } from "./format/operation.ts";
 import type { Metric } from "./kernel/metric.ts";
 import type { AddItem, AddOptions, JsonObject, RecordInput, VectorInput } from "./types.ts";
@@ -170,18 +170,19 @@ function label(value: unknown, name: string): string | undefined {
 export function putDraft(
   prepared: PreparedRecord,
   vector: VectorInput,
-  rules: {
-    readonly dimensions: number | undefined;
-    readonly metric: Metric;
-    readonly target?: Float32Array | undefined;
-  },
+  rules: { readonly dimensions: number | undefined; readonly metric: Metric },
 ): { readonly draft: Draft; readonly bytes: number } {
   const { id, content, metadata, attributes } = prepared;
   const checked = checkVector(vector, rules);
-  const bytes = checked.byteLength + utf8Length(content) + utf8Length(metadata);
-  checkRecordSize(bytes);
   return {
     draft: { kind: "put", id, vector: checked, content, metadata, attributes },
-    bytes: bytes + id.length + OVERHEAD_BYTES,
+    bytes: recordBytes(prepared, checked.length),
   };
+}
+
+/** About what a record takes in a slot. A record that is too large is refused. */
+export function recordBytes({ id, content, metadata }: PreparedRecord, dimension: number): number {
+  const bytes = 4 * dimension + utf8Length(content) + utf8Length(metadata);
+  checkRecordSize(bytes);
+  return bytes + id.length + OVERHEAD_BYTES;
 }

@@ -1,6 +1,7 @@
 import { invalid } from "./base/errors.ts";
 import { refuseUnknownKeys } from "./base/nearest-name.ts";
-import type { Draft, DraftBatch } from "./engine/log-writer.ts";
+import type { DraftBatch } from "./engine/database.ts";
+import type { Draft } from "./format/operation.ts";
 import type { StoredRecord } from "./engine/records.ts";
 import {
   checkExpiresAt,

@@ -2,6 +2,7 @@
  * One ingest into a folder that is not there yet. The vectors exist before the clock starts; the
  * records around them are made as they are asked for.
  */
+import { readFileSync } from "node:fs";
 import { monitorEventLoopDelay, performance } from "node:perf_hooks";
 import { setTimeout as wait } from "node:timers/promises";
 import { dist, records, vectorPool } from "./report.mjs";
@@ -14,12 +15,32 @@ const count = Number(countText);
 /** The histogram counts from this resolution up, so it is taken off what it says. */
 const RESOLUTION_MS = 1;
 
+/** Processor time of this thread alone in milliseconds, where Linux tells; else of the process. */
+function threadMs() {
+  try {
+    const path = `/proc/self/task/${process.pid}/schedstat`;
+    return Number(readFileSync(path, "utf8").split(" ")[0]) / 1e6;
+  } catch {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1e3;
+  }
+}
+
+/** The same of all threads. */
+function processMs() {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e3;
+}
+
 async function withDelays(run) {
   const histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   histogram.enable();
   const startMs = performance.now();
+  const threadStartMs = threadMs();
+  const processStartMs = processMs();
   await run();
   const elapsedMs = performance.now() - startMs;
+  const cpuMs = { thread: threadMs() - threadStartMs, process: processMs() - processStartMs };
   histogram.disable();
   const over = (nanoseconds) => Math.max(0, nanoseconds / 1e6 - RESOLUTION_MS);
   const delay = {
@@ -27,7 +48,7 @@ async function withDelays(run) {
     p99: over(histogram.percentile(99)),
     max: over(histogram.max),
   };
-  return { elapsedMs, delay };
+  return { elapsedMs, cpuMs, delay };
 }
 
 const pool = vectorPool(10_000, seededRandom(1));
@@ -52,6 +73,8 @@ console.log(
   JSON.stringify({
     ingestMs: ingest.elapsedMs,
     compactMs: compact.elapsedMs,
+    threadMs: ingest.cpuMs.thread,
+    processMs: ingest.cpuMs.process,
     logBytes,
     compactions,
     rssMaxMB: rssMax / 2 ** 20,

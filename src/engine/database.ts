@@ -5,7 +5,9 @@ import { randomHex, type Random } from "../base/random.ts";
 import type { ConfigDocument } from "../format/config.ts";
 import type { Checkpoint } from "../format/checkpoint.ts";
 import { emptyManifest } from "../format/manifest.ts";
-import type { Operation } from "../format/operation.ts";
+import { DraftColumns } from "../format/draft-columns.ts";
+import type { OperationColumns } from "../format/operation-columns.ts";
+import type { Draft } from "../format/operation.ts";
 import type { LaneId, Version } from "../format/version.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import type { Executor } from "./compaction.ts";
@@ -17,7 +19,7 @@ import { HybridClock } from "./hybrid-clock.ts";
 import type { DatabaseLimits, IndexingOptions } from "./database-limits.ts";
 import { LazyExecutor } from "./lazy-executor.ts";
 import { LogScout } from "./log-scout.ts";
-import { LogWriter, type DraftBatch } from "./log-writer.ts";
+import { LogWriter, type CommittedRows } from "./log-writer.ts";
 import type { MaintenanceEvent } from "./maintenance.ts";
 import { commitManifest, readNewestManifest } from "./manifest-store.ts";
 import {
@@ -33,8 +35,6 @@ import { View } from "./view.ts";
 
 /** How often a read begins again because a segment was collected under it. */
 const READ_ATTEMPTS_MAX = 4;
-/** Operations made visible between two breaths: about half a millisecond. */
-const OPERATIONS_PER_BREATH = 100;
 
 /** Everything the engine touches; nothing has a default here. */
 export interface DatabaseOptions {
@@ -68,6 +68,12 @@ export interface DatabaseOptions {
 export type DatabaseEvent =
   | MaintenanceEvent
   | { readonly type: "index_updated"; readonly manifest: number; readonly segments: number };
+
+/** Operations that are acknowledged together, and about how many bytes they will take. */
+export interface DraftBatch {
+  readonly drafts: readonly Draft[];
+  readonly bytes: number;
+}
 
 /** Figures that are already in memory. */
 export interface DatabaseStats {
@@ -252,18 +258,26 @@ export class Database implements AsyncDisposable {
    * Resolves with the operations' versions once they are durable and visible here. All drafts of
    * one batch are in one slot: all of them or none.
    */
-  async write(batch: DraftBatch): Promise<readonly Version[]> {
+  async write({ drafts, bytes }: DraftBatch): Promise<readonly Version[]> {
+    const columns = DraftColumns.of(drafts);
+    columns.bytes = bytes;
+    const { columns: committed, start } = await this.writeColumns(columns);
+    return drafts.map((_, i) => committed.version(start + i));
+  }
+
+  /** The same for many, which must not change meanwhile. */
+  async writeColumns(drafts: DraftColumns): Promise<CommittedRows> {
     this.#assertWritable();
-    const vector = batch.drafts.find((draft) => draft.vector !== undefined)?.vector;
+    const dimensions = drafts.dimension === 0 ? undefined : drafts.dimension;
     const isReady =
       this.#writer !== undefined &&
-      (vector === undefined || this.#config?.settings.dimensions !== undefined);
-    if (!isReady) await this.#prepareToWrite(vector?.length);
+      (dimensions === undefined || this.#config?.settings.dimensions !== undefined);
+    if (!isReady) await this.#prepareToWrite(dimensions);
     const upkeep = this.#upkeepFor(this.#config!);
     await upkeep.makeRoom();
-    const versions = await this.#writer!.append(batch);
+    const rows = await this.#writer!.append(drafts);
     if (!this.#options.indexing.async) await upkeep.running;
-    return versions;
+    return rows;
   }
 
   /** Runs `read` on a view that is fresh enough, again when a segment was collected under it. */
@@ -481,29 +495,16 @@ export class Database implements AsyncDisposable {
         catchUp: () => this.#following!.catchUp(),
         maxVersion: () => this.#following!.manifest.maxVersion,
         newestManifest: () => readNewestManifest(store),
-        committed: (lane, number, operations) => this.#committed(lane, number, operations),
+        committed: (lane, number, columns) => this.#committed(lane, number, columns),
       },
     });
   }
 
-  #committed(
-    lane: LaneId,
-    number: number,
-    operations: readonly Operation[],
-  ): Promise<void> | undefined {
-    if (operations.length > OPERATIONS_PER_BREATH) {
-      return this.#applyInParts(operations).then(() => this.#advance(lane, number));
-    }
-    this.#following!.apply(operations);
+  #committed(lane: LaneId, number: number, columns: OperationColumns): Promise<void> | undefined {
+    const shown = this.#following!.show(columns);
+    if (shown !== undefined) return shown.then(() => this.#advance(lane, number));
     this.#advance(lane, number);
     return undefined;
-  }
-
-  async #applyInParts(operations: readonly Operation[]): Promise<void> {
-    for (let start = 0; start < operations.length; start += OPERATIONS_PER_BREATH) {
-      if (start > 0) await this.#options.clock.breathe();
-      this.#following!.apply(operations.slice(start, start + OPERATIONS_PER_BREATH));
-    }
   }
 
   #advance(lane: LaneId, number: number): void {

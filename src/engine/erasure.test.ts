@@ -3,13 +3,13 @@ import { FakeClock } from "../../test/support/fake-clock.ts";
 import { seededRandom } from "../base/random.ts";
 import { segmentKey } from "../format/keys.ts";
 import type { SegmentId } from "../format/manifest.ts";
+import type { Draft } from "../format/operation.ts";
 import { MemoryStore } from "../storage/adapters/memory.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import { DEFAULT_COMPACTION } from "./compaction-plan.ts";
 import { DEFAULT_LIMITS } from "./database-limits.ts";
 import { Database, type DatabaseOptions } from "./database.ts";
 import { inlineExecutor } from "./executor-inline.ts";
-import type { Draft } from "./log-writer.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

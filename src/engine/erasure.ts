@@ -23,10 +23,12 @@ export function lookEveryMs(options: { readonly deletedGoneWithinMs: number }): 
   return options.deletedGoneWithinMs / 168;
 }
 
-/** Since when something waits to be erased; `undefined` when nothing does, as far as known here. */
+/**
+ * Since when something waits to be erased; `undefined` when nothing does, as far as known here.
+ * `tailSinceMs` is the time of the oldest operation of the tail.
+ */
 export function waitingSinceMs(
   manifest: Manifest,
-  /** Of the oldest operation that no segment covers. */
   tailSinceMs: number | undefined,
 ): number | undefined {
   let since = tailSinceMs;

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { Fleet, compaction, patch, put, remove } from "../../test/support/fleet.ts";
+import { columnsOf } from "../../test/support/columns.ts";
 import { Machine } from "../../test/support/machine.ts";
 import { ManualClock } from "../../test/support/manual-clock.ts";
 import { MemoryStore } from "../storage/adapters/memory.ts";
@@ -307,7 +308,7 @@ test("[R4] an operation that comes after the manifest that covers it changes not
   await maintenance.run({ force: "compact" });
   await machine.follower.catchUp();
   expect((await fleet.newest()).segments).toEqual([]);
-  machine.follower.apply(late);
+  machine.follower.apply(columnsOf(late));
   expect(await idsSeen(machine)).toEqual([]);
   expect(machine.follower.view.tailOperations).toBe(0);
 });

@@ -4,8 +4,8 @@ import type { Checkpoint } from "../format/checkpoint.ts";
 import { slotKey } from "../format/keys.ts";
 import type { Manifest, SegmentEntry } from "../format/manifest.ts";
 import { decodeSlot } from "../format/slot.ts";
-import { versionMillis, type LaneId, type Version } from "../format/version.ts";
-import type { Operation } from "../format/operation.ts";
+import type { LaneId } from "../format/version.ts";
+import type { OperationColumns } from "../format/operation-columns.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import { bitmapBytes, setBit } from "./bitmap.ts";
 import { loadDeletions } from "./deletion-store.ts";
@@ -21,12 +21,12 @@ import {
   readManifest,
   type ListedManifest,
 } from "./manifest-store.ts";
-import { View, tailOperationsOf } from "./view.ts";
+import { View } from "./view.ts";
 
 /** How often a catch-up begins again because what it listed was collected meanwhile. */
 const ATTEMPTS_MAX = 16;
-/** Tail records carried into a new view between two breaths. */
-const RECORDS_PER_BREATH = 100;
+/** Operations made visible between two breaths: about a quarter of a millisecond. */
+const OPERATIONS_PER_BREATH = 250;
 /** How long after a complete catch-up slots may be read without another LIST. */
 const AHEAD_MS_MAX = 10 * 60_000;
 /** Slots that one hint has read at once, however far ahead it says the lane is. */
@@ -95,14 +95,7 @@ export class Follower implements Following {
   }
 
   tailSinceMs(): number | undefined {
-    let since: number | undefined;
-    for (const { base, patches } of this.#view.tailRecords) {
-      const version = base?.version ?? patches[0]?.version;
-      if (version === undefined) continue;
-      const millis = versionMillis(version);
-      if (since === undefined || millis < since) since = millis;
-    }
-    return since;
+    return this.#view.tailSinceMs;
   }
 
   get progress(): string {
@@ -176,15 +169,25 @@ export class Follower implements Following {
     }
   }
 
-  /** Makes operations visible. Idempotent, in any order. */
-  apply(operations: readonly Operation[]): void {
-    let newest: Version | undefined;
-    for (const operation of operations) {
-      if (newest === undefined || operation.version > newest) newest = operation.version;
-      this.#view.apply(operation);
-      this.#pending?.apply(operation);
+  /** Makes rows `[start, end)` of a slot visible. Idempotent, in any order. */
+  apply(columns: OperationColumns, start = 0, end: number = columns.count): void {
+    if (start >= end) return;
+    this.#view.applyColumns(columns, start, end);
+    this.#pending?.applyColumns(columns, start, end);
+    this.#options.hybridClock.observe(columns.version(end - 1));
+  }
+
+  show(columns: OperationColumns): Promise<void> | undefined {
+    if (columns.count > OPERATIONS_PER_BREATH) return this.#showInParts(columns);
+    this.apply(columns);
+    return undefined;
+  }
+
+  async #showInParts(columns: OperationColumns): Promise<void> {
+    for (let start = 0; start < columns.count; start += OPERATIONS_PER_BREATH) {
+      if (start > 0) await this.#options.clock.breathe();
+      this.apply(columns, start, Math.min(columns.count, start + OPERATIONS_PER_BREATH));
     }
-    if (newest !== undefined) this.#options.hybridClock.observe(newest);
   }
 
   advance(lane: LaneId, number: number): void {
@@ -297,10 +300,10 @@ export class Follower implements Following {
       this.#options.hybridClock.observe(value.version);
       // Adopted meanwhile: segments stand for the slot.
       if (value.number <= cursor) continue;
-      for (const operation of value.operations) {
-        if (operation.version <= manifest.floor) this.junkCount++;
-        else this.apply([operation]);
-      }
+      const { columns } = value;
+      const first = columns.firstAbove(manifest.floor);
+      this.junkCount += first;
+      this.apply(columns, first);
       this.advance(lane, value.number);
     }
   }
@@ -325,11 +328,7 @@ export class Follower implements Following {
     const pending = new View({ manifest, segments, dimensions });
     this.#pending = pending;
     try {
-      let count = 0;
-      for (const record of this.#view.tailRecords) {
-        for (const operation of tailOperationsOf(record)) pending.apply(operation);
-        if (++count % RECORDS_PER_BREATH === 0) await clock.breathe();
-      }
+      await this.#view.carryInto(pending, () => clock.breathe());
       const before = new Set(this.#view.manifest.lanes.map(({ lane }) => lane));
       const after = new Set(manifest.lanes.map(({ lane }) => lane));
       for (const [lane, number] of this.#view.positions) {

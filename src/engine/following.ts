@@ -1,5 +1,5 @@
 import type { Manifest } from "../format/manifest.ts";
-import type { Operation } from "../format/operation.ts";
+import type { OperationColumns } from "../format/operation-columns.ts";
 import type { LaneId } from "../format/version.ts";
 
 /** How an instance keeps up with its store: with every record, or with the log's outlines only. */
@@ -24,8 +24,8 @@ export interface Following {
   catchUp(): Promise<void>;
   /** Makes a newer manifest the one in use. */
   adopt(manifest: Manifest): Promise<void>;
-  /** Operations of an own slot that is durable. */
-  apply(operations: readonly Operation[]): void;
+  /** Operations of an own slot that is durable. In parts when they are many; else at once. */
+  show(columns: OperationColumns): Promise<void> | undefined;
   /** Operations of `lane` up to slot `number` have been applied. */
   advance(lane: LaneId, number: number): void;
 }

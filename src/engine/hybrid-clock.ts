@@ -1,5 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import { BrainyError } from "../base/errors.ts";
+import type { VersionRun } from "../format/operations-block.ts";
 import {
   COUNTER_MAX,
   makeVersion,
@@ -86,16 +87,22 @@ export class HybridClock {
 
   /** The next version of `lane`: above every one stamped or observed before. */
   next(lane: LaneId): Version {
+    const { millis, counter } = this.reserve(lane, 1);
+    return makeVersion(millis, counter, lane);
+  }
+
+  /** The next `count` versions of `lane`, which follow each other. */
+  reserve(lane: LaneId, count: number): VersionRun {
     const nowMs = Math.floor(this.#clock.nowMs());
+    let counter = this.#counter + 1;
     if (nowMs > this.#millis) {
       this.#millis = nowMs;
-      this.#counter = 0;
-    } else if (this.#counter >= COUNTER_MAX) {
+      counter = 0;
+    } else if (counter + count - 1 > COUNTER_MAX) {
       this.#millis++;
-      this.#counter = 0;
-    } else {
-      this.#counter++;
+      counter = 0;
     }
-    return makeVersion(this.#millis, this.#counter, lane);
+    this.#counter = counter + count - 1;
+    return { lane, millis: this.#millis, counter };
   }
 }

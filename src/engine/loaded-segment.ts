@@ -289,7 +289,10 @@ function findExpiring(attributes: BlobColumn): ReadonlyMap<number, number> {
 }
 
 /** Whether a filter holds for a record as readers see it. */
-export function matches(filter: CompiledFilter, record: VisibleRecord): boolean {
+export function matches(
+  filter: CompiledFilter,
+  record: Pick<VisibleRecord, "id" | "attributes" | "metadata">,
+): boolean {
   const { type, domain } = record.attributes ?? NO_ATTRIBUTES;
   return filter.matches({
     id: record.id,

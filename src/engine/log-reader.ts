@@ -1,7 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import { BrainyError, corrupt } from "../base/errors.ts";
 import { slotKey } from "../format/keys.ts";
-import { decodeSlot, type Slot } from "../format/slot.ts";
+import { decodeSlotColumns, type SlotColumns } from "../format/slot.ts";
 import type { LaneId } from "../format/version.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 
@@ -21,7 +21,7 @@ export async function* readSlots(options: {
   readonly lane: LaneId;
   readonly from: number;
   readonly to: number;
-}): AsyncGenerator<Slot, boolean> {
+}): AsyncGenerator<SlotColumns, boolean> {
   const { store, clock, databaseId, lane, from, to } = options;
   for (let start = from; start < to; start += READS_AT_ONCE) {
     const end = Math.min(to, start + READS_AT_ONCE);
@@ -30,7 +30,7 @@ export async function* readSlots(options: {
     for (const [i, object] of found.entries()) {
       if (object === undefined) return false;
       const key = slotKey(lane, start + i);
-      const slot = decodeSlot(object.bytes, key);
+      const slot = decodeSlotColumns(object.bytes, key);
       if (slot.databaseId !== databaseId) {
         throw new BrainyError("BRAINY_FENCED", `${key} belongs to database ${slot.databaseId}`);
       }

@@ -2,16 +2,15 @@ import type { Clock } from "../base/clock.ts";
 import { BrainyError } from "../base/errors.ts";
 import { slotKey } from "../format/keys.ts";
 import { emptyManifest, type Manifest } from "../format/manifest.ts";
-import type { Operation } from "../format/operation.ts";
-import { decodeSlot } from "../format/slot.ts";
-import { versionMillis, type LaneId } from "../format/version.ts";
+import type { OperationColumns } from "../format/operation-columns.ts";
+import { decodeSlotColumns } from "../format/slot.ts";
+import type { LaneId } from "../format/version.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import type { Following } from "./following.ts";
 import type { HybridClock } from "./hybrid-clock.ts";
 import { isJunk } from "./lane-ledger.ts";
 import { listLog, type LogListing } from "./log-listing.ts";
 import { readNewestManifest } from "./manifest-store.ts";
-import { operationBytes } from "./view.ts";
 
 /** How often a catch-up begins again because what it listed was collected meanwhile. */
 const ATTEMPTS_MAX = 16;
@@ -128,13 +127,10 @@ export class LogScout implements Following {
     }
   }
 
-  apply(operations: readonly Operation[]): void {
-    for (const operation of operations) {
-      const writtenMs = Math.min(this.#applied.writtenMs, versionMillis(operation.version));
-      this.#applied.bytes += operationBytes(operation);
-      this.#applied.writtenMs = writtenMs;
-    }
-    this.#applied.operations += operations.length;
+  show(columns: OperationColumns): undefined {
+    this.#applied.bytes += columns.byteLength;
+    this.#applied.operations += columns.count;
+    this.#applied.writtenMs = Math.min(this.#applied.writtenMs, columns.millis(0));
   }
 
   advance(lane: LaneId, number: number): void {
@@ -190,12 +186,12 @@ export class LogScout implements Following {
     const key = slotKey(lane, number);
     const found = await store.get(key);
     if (found === undefined) return false;
-    const slot = decodeSlot(found.bytes, key);
+    const slot = decodeSlotColumns(found.bytes, key);
     if (slot.databaseId !== databaseId) {
       throw new BrainyError("BRAINY_FENCED", `${key} belongs to database ${slot.databaseId}`);
     }
     hybridClock.observe(slot.version);
-    this.#slotsOf(lane).set(number, { bytes, operations: slot.operations.length, writtenMs });
+    this.#slotsOf(lane).set(number, { bytes, operations: slot.columns.count, writtenMs });
     return true;
   }
 

@@ -4,21 +4,20 @@ import { BrainyError } from "../base/errors.ts";
 import { randomHex, type Random } from "../base/random.ts";
 import { slotKey } from "../format/keys.ts";
 import type { Manifest } from "../format/manifest.ts";
-import type { Operation } from "../format/operation.ts";
-import { decodeSlot, encodeSlot, type Slot } from "../format/slot.ts";
+import { DraftColumns } from "../format/draft-columns.ts";
+import type { OperationColumns } from "../format/operation-columns.ts";
+import { decodeSlot, encodeDrafts, encodeSlot } from "../format/slot.ts";
 import type { LaneId, Version } from "../format/version.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import { createOnce, type CreateOutcome } from "./create-once.ts";
 import { deferred, type Deferred } from "./deferred.ts";
 import type { HybridClock } from "./hybrid-clock.ts";
 
-/** An operation before it has a version. */
-export type Draft = Omit<Operation, "version">;
-
-/** Operations that are acknowledged together, and how many bytes they will take. */
-export interface DraftBatch {
-  readonly drafts: readonly Draft[];
-  readonly bytes: number;
+/** Rows `[start, end)` of a slot that is durable and visible: what became of one batch. */
+export interface CommittedRows {
+  readonly columns: OperationColumns;
+  readonly start: number;
+  readonly end: number;
 }
 
 /** Where a writer appends, and the bounds of its slots. */
@@ -48,23 +47,20 @@ export interface LogHost {
    * Slot `number` of `lane` is durable: make its operations visible. They are acknowledged when
    * that is done; the slot after it is on its way meanwhile.
    */
-  committed(
-    lane: LaneId,
-    number: number,
-    operations: readonly Operation[],
-  ): Promise<void> | undefined;
+  committed(lane: LaneId, number: number, columns: OperationColumns): Promise<void> | undefined;
 }
 
 interface Waiting {
-  readonly batch: DraftBatch;
-  readonly done: Deferred<readonly Version[]>;
+  readonly drafts: DraftColumns;
+  readonly done: Deferred<CommittedRows>;
 }
 
 interface Prepared {
   readonly lane: LaneId;
   readonly number: number;
-  readonly operations: readonly Operation[];
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Views of `bytes`. */
+  readonly columns: OperationColumns;
   readonly waiting: readonly Waiting[];
 }
 
@@ -82,12 +78,6 @@ const OPEN_ATTEMPTS_MAX = 8;
 /** Seals live 24 h; two answers closer than half of that cannot have a collected seal between. */
 const DIRECT_ANSWERS_APART_MS_MAX = 12 * 3_600_000;
 
-/** Spelt out, so that all operations have one shape; they live as long as the tail does. */
-function stamped(draft: Draft, version: Version): Operation {
-  const { kind, id, vector, content, metadata, attributes, seen } = draft;
-  return { kind, version, id, vector, content, metadata, attributes, seen };
-}
-
 /**
  * Appends operations to a lane that only this process run writes.
  *
@@ -103,8 +93,6 @@ export class LogWriter {
   readonly #queue: Waiting[] = [];
   #lane: OpenLane | undefined;
   #prepared: Prepared | undefined;
-  /** Memory of a slot that was written, for the next one: fresh memory costs more than filling it. */
-  #spare: ArrayBuffer | undefined;
   #running: Promise<void> | undefined;
   /** What was appended last. Batches are decided in the order in which they came. */
   #newest: Promise<unknown> | undefined;
@@ -129,12 +117,15 @@ export class LogWriter {
     return this.#queue.length;
   }
 
-  /** Resolves with the versions once the batch is durable; one batch is in one slot. */
-  append(batch: DraftBatch): Promise<readonly Version[]> {
+  /**
+   * Resolves once the batch is durable and visible; one batch is in one slot. The drafts must not
+   * change before that.
+   */
+  append(drafts: DraftColumns): Promise<CommittedRows> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
     if (this.#closed) return Promise.reject(new BrainyError("BRAINY_CLOSED", "the log is closed"));
-    const done = deferred<readonly Version[]>();
-    this.#queue.push({ batch, done });
+    const done = deferred<CommittedRows>();
+    this.#queue.push({ drafts, done });
     this.#newest = done.promise;
     this.#running ??= this.#run();
     return done.promise;
@@ -152,7 +143,7 @@ export class LogWriter {
     const lane = this.#lane;
     this.#lane = undefined;
     if (lane === undefined || this.#ended !== undefined) return;
-    const bytes = this.#encode("seal", lane, lane.lastVersion, []);
+    const bytes = this.#encodeMark("seal", lane, lane.lastVersion);
     await this.#create(slotKey(lane.id, lane.next), bytes);
   }
 
@@ -185,9 +176,7 @@ export class LogWriter {
         return;
       }
       lane.next = prepared.number + 1;
-      lane.lastVersion = prepared.operations.at(-1)!.version;
-      // Answered directly and at once: nobody has these bytes any more.
-      if (outcome.direct && outcome.attempts === 1) this.#spare = prepared.bytes.buffer;
+      lane.lastVersion = prepared.columns.version(prepared.columns.count - 1);
       this.slotsWritten++;
       this.bytesWritten += prepared.bytes.byteLength;
       await this.#showing;
@@ -199,8 +188,8 @@ export class LogWriter {
 
   /** Acknowledged once it is visible. What cannot be shown is told so, durable as it is. */
   #show(prepared: Prepared): void {
-    const { lane, number, operations, waiting } = prepared;
-    const shown = this.#options.host.committed(lane, number, operations);
+    const { lane, number, columns, waiting } = prepared;
+    const shown = this.#options.host.committed(lane, number, columns);
     if (shown === undefined) return this.#acknowledge(prepared);
     this.#showing = shown.then(
       () => {
@@ -246,7 +235,7 @@ export class LogWriter {
         lastVersion: openVersion,
         direct: undefined,
       };
-      const bytes = this.#encode("open", { ...lane, next: 0 }, openVersion, []);
+      const bytes = this.#encodeMark("open", { ...lane, next: 0 }, openVersion);
       const outcome = await this.#create(slotKey(id, 0), bytes);
       assert(outcome.kind === "won", `lane ${id} exists already`);
       await host.catchUp();
@@ -265,26 +254,18 @@ export class LogWriter {
     );
   }
 
-  #encode(
-    kind: "open" | "operations" | "seal",
+  /** An open record or a seal. */
+  #encodeMark(
+    kind: "open" | "seal",
     lane: Pick<OpenLane, "id" | "next">,
     version: Version,
-    operations: readonly Operation[],
   ): Uint8Array<ArrayBuffer> {
+    return encodeSlot({ ...this.#head(lane.next), kind, lane: lane.id, version, operations: [] });
+  }
+
+  #head(number: number) {
     const { databaseId, incarnation, random } = this.#options;
-    const spare = this.#spare;
-    this.#spare = undefined;
-    const slot: Slot = {
-      kind,
-      databaseId,
-      lane: lane.id,
-      number: lane.next,
-      incarnation,
-      nonce: randomHex(random, 8),
-      version,
-      operations,
-    };
-    return encodeSlot(slot, spare);
+    return { databaseId, incarnation, number, nonce: randomHex(random, 8) };
   }
 
   #take(lane: OpenLane): Prepared {
@@ -299,7 +280,7 @@ export class LogWriter {
   #prepareNext(lane: OpenLane): void {
     const { hybridClock, slotOperationsMax } = this.#options;
     let count = 0;
-    for (const { batch } of this.#queue) count += batch.drafts.length;
+    for (const { drafts } of this.#queue) count += drafts.count;
     if (count < slotOperationsMax / 2 || hybridClock.isSkewed()) return;
     try {
       this.#prepared = this.#prepare(lane, lane.next + 1);
@@ -311,24 +292,21 @@ export class LogWriter {
   #prepare(lane: OpenLane, number: number): Prepared {
     const { slotOperationsMax, slotBytesMax, hybridClock } = this.#options;
     const waiting: Waiting[] = [];
-    const operations: Operation[] = [];
+    let count = 0;
     let bytes = 0;
     while (this.#queue.length > 0) {
-      const { batch } = this.#queue[0]!;
+      const { drafts } = this.#queue[0]!;
       const fits =
-        operations.length + batch.drafts.length <= slotOperationsMax &&
-        bytes + batch.bytes <= slotBytesMax;
+        count + drafts.count <= slotOperationsMax && bytes + drafts.bytes <= slotBytesMax;
       if (waiting.length > 0 && !fits) break;
       waiting.push(this.#queue.shift()!);
-      bytes += batch.bytes;
-      for (const draft of batch.drafts) {
-        operations.push(stamped(draft, hybridClock.next(lane.id)));
-      }
+      count += drafts.count;
+      bytes += drafts.bytes;
     }
     try {
-      const at = { id: lane.id, next: number };
-      const encoded = this.#encode("operations", at, operations.at(-1)!.version, operations);
-      return { lane: lane.id, number, operations, bytes: encoded, waiting };
+      const run = hybridClock.reserve(lane.id, count);
+      const slot = encodeDrafts(this.#head(number), together(waiting), run);
+      return { lane: lane.id, number, ...slot, waiting };
     } catch (error) {
       for (const { done } of waiting) done.reject(error);
       throw error;
@@ -383,11 +361,11 @@ export class LogWriter {
     this.#queue.unshift(...prepared.waiting, ...(next?.waiting ?? []));
   }
 
-  #acknowledge({ waiting, operations }: Prepared): void {
+  #acknowledge({ waiting, columns }: Prepared): void {
     let start = 0;
-    for (const { batch, done } of waiting) {
-      const end = start + batch.drafts.length;
-      done.resolve(operations.slice(start, end).map(({ version }) => version));
+    for (const { drafts, done } of waiting) {
+      const end = start + drafts.count;
+      done.resolve({ columns, start, end });
       start = end;
     }
   }
@@ -410,4 +388,12 @@ export class LogWriter {
       for (const { done } of this.#queue.splice(0)) done.reject(error);
     }
   }
+}
+
+/** What fills a slot alone is taken as it is. */
+function together(waiting: readonly Waiting[]): DraftColumns {
+  if (waiting.length === 1) return waiting[0]!.drafts;
+  const all = new DraftColumns();
+  for (const { drafts } of waiting) all.append(drafts);
+  return all;
 }

@@ -4,7 +4,7 @@ import { RECORD_BYTES_MAX } from "./record-limits.ts";
 import { hasLoneSurrogate, utf8Length } from "./record-text.ts";
 
 export { checkData, checkMetadata } from "./record-json.ts";
-export { checkVector, DIMENSIONS_MAX } from "./record-vector.ts";
+export { checkVector, checkVectorInto, DIMENSIONS_MAX } from "./record-vector.ts";
 export { utf8Length } from "./record-text.ts";
 
 /** An id is part of every answer and every operation, so it stays short. */

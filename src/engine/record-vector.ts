@@ -10,20 +10,39 @@ export interface VectorRules {
   readonly dimensions?: number | undefined;
   /** Under `cosine` a vector needs a direction, so the zero vector is refused. */
   readonly metric: string;
-  /** Where the copy goes, if the length fits: one allocation for many vectors is a cheap one. */
-  readonly target?: Float32Array | undefined;
+}
+
+/** A vector as users give it, checked and copied: the result never shares their memory. */
+export function checkVector(vector: unknown, rules: VectorRules): Float32Array {
+  const copy = new Float32Array(checkLength(vector, rules));
+  checkVectorInto(vector, { ...rules, dimensions: copy.length }, copy, 0);
+  return copy;
 }
 
 /**
- * A vector as users give it, checked and copied: the result never shares their memory.
+ * The same, copied to `start` of `target`, which has room: one allocation for many vectors is a
+ * cheap one. What is there after an error means nothing.
  *
  * Finiteness is one sum over the copy: the sum of squares of any 4,096 finite float32 values is a
  * finite double, so it is finite exactly when they all are. Only a failure looks for the culprit.
  */
-export function checkVector(
+export function checkVectorInto(
   vector: unknown,
-  { dimensions, metric, target }: VectorRules,
-): Float32Array {
+  rules: VectorRules & { readonly dimensions: number },
+  target: Float32Array,
+  start: number,
+): void {
+  const length = checkLength(vector, rules);
+  if (isFloat32Array(vector)) target.set(vector, start);
+  else copyNumbers(vector, target, start, length);
+  const squares = sumOfSquares(target, start, start + length);
+  if (!Number.isFinite(squares)) throw culprit(vector as ArrayLike<number>);
+  if (squares === 0 && rules.metric === "cosine") {
+    throw invalid("vector: is zero everywhere, so it has no direction to compare by cosine");
+  }
+}
+
+function checkLength(vector: unknown, { dimensions }: VectorRules): number {
   const length = vectorLength(vector);
   if (length === 0) throw invalid("vector: is empty");
   if (dimensions !== undefined && length !== dimensions) {
@@ -32,15 +51,7 @@ export function checkVector(
   if (length > DIMENSIONS_MAX) {
     throw invalid(`vector: has ${length} dimensions, at most ${DIMENSIONS_MAX} are supported`);
   }
-  const copy = target?.length === length ? target : new Float32Array(length);
-  if (isFloat32Array(vector)) copy.set(vector);
-  else copyNumbers(vector, copy);
-  const squares = sumOfSquares(copy);
-  if (!Number.isFinite(squares)) throw culprit(vector as ArrayLike<number>);
-  if (squares === 0 && metric === "cosine") {
-    throw invalid("vector: is zero everywhere, so it has no direction to compare by cosine");
-  }
-  return copy;
+  return length;
 }
 
 function vectorLength(vector: unknown): number {
@@ -60,26 +71,25 @@ function isFloat32Array(value: unknown): value is Float32Array {
   );
 }
 
-function copyNumbers(vector: unknown, copy: Float32Array): void {
+function copyNumbers(vector: unknown, target: Float32Array, start: number, length: number): void {
   const numbers = vector as readonly unknown[];
-  for (let i = 0; i < copy.length; i++) {
+  for (let i = 0; i < length; i++) {
     const value = numbers[i];
     if (typeof value !== "number") {
       throw invalid(`vector[${i}]: is ${scalarName(value)}, not a number`);
     }
-    copy[i] = value;
+    target[start + i] = value;
   }
 }
 
-function sumOfSquares(values: Float32Array): number {
-  const { length } = values;
-  const wholeLength = length - (length % 4);
+function sumOfSquares(values: Float32Array, start: number, end: number): number {
+  const wholeEnd = end - ((end - start) % 4);
   let a = 0;
   let b = 0;
   let c = 0;
   let d = 0;
   // Four sums, because one would wait for each addition before it starts the next.
-  for (let i = 0; i < wholeLength; i += 4) {
+  for (let i = start; i < wholeEnd; i += 4) {
     const p = values[i] as number;
     const q = values[i + 1] as number;
     const r = values[i + 2] as number;
@@ -89,7 +99,7 @@ function sumOfSquares(values: Float32Array): number {
     c += r * r;
     d += s * s;
   }
-  for (let i = wholeLength; i < length; i++) a += (values[i] as number) * (values[i] as number);
+  for (let i = wholeEnd; i < end; i++) a += (values[i] as number) * (values[i] as number);
   return a + b + c + d;
 }
 

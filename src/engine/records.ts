@@ -5,9 +5,10 @@ import { countBits, hasBit } from "./bitmap.ts";
 import type { CompiledFilter } from "./filter.ts";
 import type { LoadedSegment } from "./loaded-segment.ts";
 import { isExpired, type VisibleRecord } from "./record-state.ts";
-import { isVisible, visibleRows } from "./search.ts";
+import { visibleRows } from "./search.ts";
 import { sortById } from "./sort-by-id.ts";
-import type { FullSnapshot, Location, TailRecord, View } from "./view.ts";
+import type { Location, TailEntry } from "./tail-rows.ts";
+import type { FullSnapshot, View } from "./view.ts";
 
 /** Records whose content is read from a segment at once. */
 const CONTENT_ROWS = 256;
@@ -159,7 +160,8 @@ export async function* scanRecords(
     }
     yield* await readRecords(block, parts);
   }
-  for await (const { visible, location } of visibleTail(snapshot, { filter, clock })) {
+  for await (const entry of visibleTail(snapshot, { filter, clock })) {
+    const { visible, location } = snapshot.rows.record(entry);
     yield* await readRecords([{ record: visible!, location }], parts);
   }
 }
@@ -186,13 +188,15 @@ export async function pageOfRecords(
     }
     await clock.breathe();
   }
-  const tail: TailRecord[] = [];
-  for await (const record of visibleTail(snapshot, { filter, clock })) {
-    if (after === undefined || record.id > after) tail.push(record);
+  const { rows } = snapshot;
+  const tail: TailEntry[] = [];
+  for await (const entry of visibleTail(snapshot, { filter, clock })) {
+    if (after === undefined || rows.id(entry) > after) tail.push(entry);
   }
-  const order = await sortById(tail.length, (i) => tail[i]!.id, clock);
+  const order = await sortById(tail.length, (i) => rows.id(tail[i]!), clock);
   for (const i of order.subarray(0, limit)) {
-    found.push({ record: tail[i]!.visible!, location: tail[i]!.location });
+    const { visible, location } = rows.record(tail[i]!);
+    found.push({ record: visible!, location });
   }
   found.sort((a, b) => (a.record.id < b.record.id ? -1 : 1));
   return found.slice(0, limit);
@@ -212,12 +216,12 @@ function firstAfter(count: number, idAt: (i: number) => string, after: string | 
 }
 
 async function* visibleTail(
-  snapshot: FullSnapshot,
+  { entries, rows }: FullSnapshot,
   { filter, clock }: ScanOptions,
-): AsyncGenerator<TailRecord> {
+): AsyncGenerator<TailEntry> {
   const nowMs = clock.nowMs();
-  for (const [i, record] of snapshot.records.entries()) {
+  for (const [i, entry] of entries.entries()) {
     if (i % RECORDS_PER_BREATH === RECORDS_PER_BREATH - 1) await clock.breathe();
-    if (isVisible(record, { filter, nowMs })) yield record;
+    if (rows.isVisible(entry, { filter, nowMs })) yield entry;
   }
 }

@@ -3,9 +3,10 @@ import type { Metric } from "../kernel/metric.ts";
 import { searchFlat } from "../vector-index/flat.ts";
 import { clearBit, hasBit, intersectInto } from "./bitmap.ts";
 import type { CompiledFilter } from "./filter.ts";
-import { matches, type LoadedSegment } from "./loaded-segment.ts";
-import { isExpired, type VisibleRecord } from "./record-state.ts";
-import type { Location, Snapshot, TailRecord } from "./view.ts";
+import type { LoadedSegment } from "./loaded-segment.ts";
+import type { VisibleRecord } from "./record-state.ts";
+import type { Location } from "./tail-rows.ts";
+import type { Snapshot } from "./view.ts";
 
 /** Tail records matched against a filter between two breaths. */
 const RECORDS_PER_BREATH = 1_000;
@@ -90,17 +91,18 @@ async function searchTail(
   chunk: Snapshot["tail"][number],
 ): Promise<Candidate[]> {
   const { filter, clock } = input;
-  const { arena, records, rowCount } = chunk;
+  const { rows } = input.snapshot;
+  const { arena, entries, rowCount } = chunk;
   const mask = chunk.live.slice();
   const nowMs = clock.nowMs();
   for (let row = 0; row < rowCount; row++) {
     if (!hasBit(mask, row)) continue;
-    if (!isVisible(records[row]!, { filter, nowMs })) clearBit(mask, row);
+    if (!rows.isVisible(entries[row]!, { filter, nowMs })) clearBit(mask, row);
     if (filter !== undefined && row % RECORDS_PER_BREATH === 0) await clock.breathe();
   }
   const hits = await searchFlat({ ...flatInput(input), arena, rowCount, mask });
   return hits.map(({ row, distance }) => {
-    const { id, visible, location } = records[row]!;
+    const { id, visible, location } = rows.record(entries[row]!);
     return {
       id,
       ordering: distance,
@@ -108,15 +110,6 @@ async function searchTail(
       location,
     };
   });
-}
-
-/** Whether readers see a tail record now, and it matches. */
-export function isVisible(
-  { visible }: TailRecord,
-  options: { readonly filter?: CompiledFilter | undefined; readonly nowMs: number },
-): boolean {
-  if (visible === undefined || isExpired(visible.attributes, options.nowMs)) return false;
-  return options.filter === undefined || matches(options.filter, visible);
 }
 
 function flatInput({ metric, query, k, clock, signal }: SearchInput) {

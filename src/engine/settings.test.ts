@@ -10,7 +10,7 @@ import { DEFAULT_COMPACTION } from "./compaction-plan.ts";
 import { DEFAULT_LIMITS } from "./database-limits.ts";
 import { Database } from "./database.ts";
 import { inlineExecutor } from "./executor-inline.ts";
-import type { Draft } from "./log-writer.ts";
+import type { Draft } from "../format/operation.ts";
 import { createSettings, fixDimensions, readSettings, type WantedSettings } from "./settings.ts";
 
 function world() {

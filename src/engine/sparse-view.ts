@@ -3,6 +3,7 @@ import { BrainyError, isBrainyError } from "../base/errors.ts";
 import { slotKey } from "../format/keys.ts";
 import { emptyManifest, type Manifest, type SegmentEntry } from "../format/manifest.ts";
 import { decodeAttributes } from "../format/operation-attributes.ts";
+import type { OperationColumns } from "../format/operation-columns.ts";
 import type { Operation } from "../format/operation.ts";
 import { SegmentReader } from "../format/segment-reader.ts";
 import { decodeSlot } from "../format/slot.ts";
@@ -82,11 +83,11 @@ async function readOperations(options: SparseViewOptions): Promise<Operation[] |
     if (gap >= 0 && !(await isLeftBehind(store, manifest, lane, waiting[gap]!.number))) {
       return undefined;
     }
-    for await (const slot of slotsOf(options, { lane, from, to })) {
-      if (slot === undefined) return undefined;
-      for (const operation of slot) {
-        const isJunkOperation = operation.version <= manifest.floor;
-        if (wanted.has(operation.id) && !isJunkOperation) operations.push(operation);
+    for await (const columns of slotsOf(options, { lane, from, to })) {
+      if (columns === undefined) return undefined;
+      // What is at or below the floor is junk.
+      for (let row = columns.firstAbove(manifest.floor); row < columns.count; row++) {
+        if (wanted.has(columns.id(row))) operations.push(columns.operation(row));
       }
     }
   }
@@ -111,11 +112,11 @@ async function isLeftBehind(
 async function* slotsOf(
   options: SparseViewOptions,
   range: { readonly lane: LaneId; readonly from: number; readonly to: number },
-): AsyncGenerator<readonly Operation[] | undefined> {
+): AsyncGenerator<OperationColumns | undefined> {
   const slots = readSlots({ ...options, ...range });
   for (;;) {
     const { value, done } = await slots.next();
-    if (done !== true) yield value.operations;
+    if (done !== true) yield value.columns;
     else if (value) return;
     else yield undefined;
   }

@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
 import { Fleet, patch, put, remove } from "../../test/support/fleet.ts";
+import { columnsOf } from "../../test/support/columns.ts";
 import { Machine } from "../../test/support/machine.ts";
 import { compileFilter } from "./filter.ts";
-import type { Draft } from "./log-writer.ts";
+import type { Draft } from "../format/operation.ts";
 import { countRecords, findRecord, pageOfRecords } from "./records.ts";
 import { searchSnapshot } from "./search.ts";
 
@@ -95,7 +96,9 @@ test("[R2] applying an operation again, or an older one, changes nothing that re
   await machine.add(put("a", 1, [1, 0, 0]), put("b", 2, [0, 1, 0]));
   await machine.add(put("a", 3, [0, 0, 1]), patch("b", { more: 1 }));
   const before = await idsAndMetadata(machine);
-  machine.follower.apply([...fleet.acknowledged, ...fleet.acknowledged].toReversed());
+  for (const operation of [...fleet.acknowledged, ...fleet.acknowledged].toReversed()) {
+    machine.follower.apply(columnsOf([operation]));
+  }
   expect(await idsAndMetadata(machine)).toEqual(before);
   expect(machine.follower.view.recordCount).toBe(2);
 });

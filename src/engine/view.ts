@@ -1,41 +1,19 @@
 import { hashId } from "../format/hash-id.ts";
 import { emptyManifest, type Manifest, type SegmentId } from "../format/manifest.ts";
+import type { OperationColumns } from "../format/operation-columns.ts";
 import type { Operation } from "../format/operation.ts";
 import { VERSION_ZERO, versionLane, type LaneId, type Version } from "../format/version.ts";
 import type { VectorArena } from "../kernel/vector-arena.ts";
 import { clearBit, countBits, hasBit } from "./bitmap.ts";
 import type { LoadedSegment } from "./loaded-segment.ts";
-import {
-  mergeStates,
-  stateOf,
-  visibleRecord,
-  type RecordState,
-  type VisibleRecord,
-} from "./record-state.ts";
-import { TailIndex, type TailPosition } from "./tail-index.ts";
-
-/** Where a segment keeps the row of a record. */
-export interface Location {
-  readonly segment: LoadedSegment;
-  readonly row: number;
-}
-
-/**
- * A record that has operations in the tail: those operations, without what segments hold of it,
- * and what follows from both. Replaced, never changed.
- */
-export interface TailRecord extends RecordState {
-  readonly id: string;
-  /** The unmasked row that segments hold of it. */
-  readonly location: Location | undefined;
-  /** What readers see; its content is `undefined` where `location` has it. */
-  readonly visible: VisibleRecord | undefined;
-  /** Where its vector is indexed; set once, by the first search that could find it. */
-  position: TailPosition | undefined;
-}
+import { mergeStates, stateOf, visibleRecord, type RecordState } from "./record-state.ts";
+import { TailIndex } from "./tail-index.ts";
+import { TailRows, type Location, type TailEntry, type TailRecord } from "./tail-rows.ts";
 
 /** Vectors indexed between two breaths: under a millisecond at 1,536 dimensions. */
 const VECTORS_PER_BREATH = 256;
+/** Tail records carried into a new view between two breaths. */
+const RECORDS_PER_BREATH = 256;
 
 interface ViewSegment {
   readonly loaded: LoadedSegment;
@@ -56,15 +34,17 @@ interface SegmentsSnapshot {
 export interface Snapshot extends SegmentsSnapshot {
   readonly tail: readonly {
     readonly arena: VectorArena;
-    readonly records: readonly TailRecord[];
+    readonly entries: readonly TailEntry[];
     readonly live: Uint8Array;
     readonly rowCount: number;
   }[];
+  readonly rows: TailRows;
 }
 
 /** What one walk over records works on: every tail record, those without a vector included. */
 export interface FullSnapshot extends SegmentsSnapshot {
-  readonly records: readonly TailRecord[];
+  readonly entries: readonly TailEntry[];
+  readonly rows: TailRows;
 }
 
 /** A manifest, opened. */
@@ -89,7 +69,8 @@ export class View {
   readonly manifest: Manifest;
   readonly #segments: readonly ViewSegment[];
   readonly #dimensions: () => number | undefined;
-  readonly #tail = new Map<string, TailRecord>();
+  readonly #tail = new Map<string, TailEntry>();
+  readonly #rows = new TailRows();
   /** The last version of each listed lane that segments hold. */
   readonly #covered: ReadonlyMap<LaneId, Version>;
   /** The lane asked about last, and what of it is covered. */
@@ -97,7 +78,7 @@ export class View {
   #lastCovered = VERSION_ZERO;
   #index: TailIndex | undefined;
   /** Newest visible records, in the order they came, until a search needs them. */
-  #unindexed: TailRecord[] = [];
+  #unindexed: TailEntry[] = [];
   /** How many of them have been indexed since. */
   #indexedCount = 0;
   /** Last slot of each lane whose operations are here, in the tail or in segments. */
@@ -137,8 +118,14 @@ export class View {
     return this.#segmentCount + this.#tailCount;
   }
 
-  get tailRecords(): IterableIterator<TailRecord> {
-    return this.#tail.values();
+  /** When the oldest operation that still counts in the tail was stamped. */
+  get tailSinceMs(): number | undefined {
+    let since: number | undefined;
+    for (const entry of this.#tail.values()) {
+      const millis = this.#rows.millis(entry);
+      if (since === undefined || millis < since) since = millis;
+    }
+    return since;
   }
 
   get loadedSegments(): ReadonlyMap<SegmentId, LoadedSegment> {
@@ -159,31 +146,94 @@ export class View {
   }
 
   /**
-   * What the segments hold already changes nothing: what undid it since may have been dropped.
+   * Rows `[start, end)` of one slot, in version order. What the segments hold already changes
+   * nothing: what undid it since may have been dropped.
    */
+  applyColumns(columns: OperationColumns, start = 0, end: number = columns.count): void {
+    const from = Math.max(start, this.#firstUncovered(columns));
+    if (from >= end) return;
+    this.#snapshot = undefined;
+    const first = this.#rows.add(columns);
+    for (let row = from; row < end; row++) {
+      const id = columns.id(row);
+      const before = this.#tail.get(id);
+      // Again what is here already.
+      if (before === first + row) continue;
+      const location = before === undefined ? this.#mask(id) : undefined;
+      if (before === undefined && location === undefined && columns.isPut(row)) {
+        this.#tail.set(id, first + row);
+        this.#unindexed.push(first + row);
+        this.#tailCount++;
+      } else this.#join(columns.operation(row), before, location);
+    }
+    this.tailOperations += end - from;
+    this.tailBytes += Math.ceil((columns.byteLength * (end - from)) / columns.count);
+  }
+
+  /** The same for one operation that is of no slot here. */
   apply(operation: Operation): void {
     if (this.covers(operation.version)) return;
-    const { id } = operation;
     this.#snapshot = undefined;
-    const before = this.#tail.get(id);
-    const own = stateOf(operation);
-    const state = before === undefined ? own : mergeStates(before, own);
-    const { base, patches } = state;
-    const location = before === undefined ? this.#mask(id) : before.location;
-    const visible = visibleRecord(withSegment(state, location));
-    if (before?.visible !== undefined) this.#tailCount--;
-    if (visible !== undefined) this.#tailCount++;
-    if (before?.position !== undefined) this.#index!.remove(before.position);
-    const record: TailRecord = { id, base, patches, location, visible, position: undefined };
-    if (visible !== undefined) this.#unindexed.push(record);
-    this.#tail.set(id, record);
+    const before = this.#tail.get(operation.id);
+    this.#join(operation, before, before === undefined ? this.#mask(operation.id) : undefined);
     this.tailOperations++;
     this.tailBytes += operationBytes(operation);
   }
 
+  #join(operation: Operation, before: TailEntry | undefined, masked: Location | undefined): void {
+    const { id } = operation;
+    const held = before === undefined ? undefined : this.#rows.record(before);
+    const own = stateOf(operation);
+    const state = held === undefined ? own : mergeStates(held, own);
+    const { base, patches } = state;
+    const location = held === undefined ? masked : held.location;
+    const visible = visibleRecord(withSegment(state, location));
+    if (held?.visible !== undefined) this.#tailCount--;
+    if (visible !== undefined) this.#tailCount++;
+    if (before !== undefined) this.#index?.remove(before);
+    const record: TailRecord = { id, base, patches, location, visible };
+    if (visible !== undefined) this.#unindexed.push(record);
+    this.#tail.set(id, record);
+  }
+
+  #firstUncovered(columns: OperationColumns): number {
+    const lastCovered = this.#covered.get(columns.lane(0)) ?? this.manifest.floor;
+    if (columns.version(0) > lastCovered) return 0;
+    return columns.firstAbove(lastCovered);
+  }
+
+  /** Applies the tail to a view that is to replace this one. What comes meanwhile is its caller's. */
+  async carryInto(next: View, breathe: () => Promise<void>): Promise<void> {
+    let left = this.#tail.size;
+    let run: { columns: OperationColumns; start: number; end: number } | undefined;
+    let sinceBreath = 0;
+    const applyRun = (): void => {
+      if (run !== undefined) next.applyColumns(run.columns, run.start, run.end);
+      run = undefined;
+    };
+    for (const entry of this.#tail.values()) {
+      if (left-- === 0) break;
+      if (typeof entry === "number") {
+        const { columns, row } = this.#rows.at(entry);
+        // Rows of a slot mostly follow each other here too.
+        if (run?.columns === columns && run.end === row) run.end++;
+        else {
+          applyRun();
+          run = { columns, start: row, end: row + 1 };
+        }
+      } else for (const operation of tailOperationsOf(entry)) next.apply(operation);
+      if (++sinceBreath < RECORDS_PER_BREATH) continue;
+      applyRun();
+      sinceBreath = 0;
+      await breathe();
+    }
+    applyRun();
+  }
+
   /** The record's tail entry, or the row that segments have; neither masked nor expired checks. */
   find(id: string): TailRecord | Location | undefined {
-    return this.#tail.get(id) ?? this.#locate(id);
+    const entry = this.#tail.get(id);
+    return entry === undefined ? this.#locate(id) : this.#rows.record(entry);
   }
 
   /**
@@ -204,12 +254,13 @@ export class View {
     for (const chunk of chunks) chunk.isShared = true;
     this.#snapshot = {
       ...this.#segmentsSnapshot(),
-      tail: chunks.map(({ arena, records, live }) => ({
+      tail: chunks.map(({ arena, entries, live }) => ({
         arena,
-        records,
+        entries,
         live,
-        rowCount: records.length,
+        rowCount: entries.length,
       })),
+      rows: this.#rows,
     };
     return this.#snapshot;
   }
@@ -217,17 +268,17 @@ export class View {
   #indexSome(count: number): void {
     const end = Math.min(this.#unindexed.length, this.#indexedCount + count);
     while (this.#indexedCount < end) {
-      const record = this.#unindexed[this.#indexedCount++]!;
+      const entry = this.#unindexed[this.#indexedCount++]!;
       // Replaced or deleted since, so nobody can find it.
-      if (this.#tail.get(record.id) !== record) continue;
-      const { visible, location } = record;
+      if (this.#tail.get(this.#rows.id(entry)) !== entry) continue;
+      const { visible, location } = this.#rows.record(entry);
       // As in `readVectors`: new content without a vector has none, whatever the segment's row has.
       const isElsewhere = visible?.vector === undefined && visible?.content === undefined;
       const vector = isElsewhere ? location?.segment.vectorNow(location.row) : visible.vector;
       if (vector === undefined) continue;
       // Settings are fixed before the slot that needs them, so its vectors tell what they are.
       this.#index ??= new TailIndex(this.#dimensions() ?? vector.length);
-      record.position = this.#index.append(vector, record);
+      this.#index.append(vector, entry);
       this.#snapshot = undefined;
     }
     if (this.#indexedCount < this.#unindexed.length) return;
@@ -237,7 +288,7 @@ export class View {
 
   /** For a walk over all records. */
   fullSnapshot(): FullSnapshot {
-    return { ...this.#segmentsSnapshot(), records: [...this.#tail.values()] };
+    return { ...this.#segmentsSnapshot(), entries: [...this.#tail.values()], rows: this.#rows };
   }
 
   #segmentsSnapshot(): SegmentsSnapshot {
@@ -284,7 +335,7 @@ function withSegment(state: RecordState, location: Location | undefined): Record
 }
 
 /** About what an operation takes in memory and in a slot. */
-export function operationBytes(operation: Operation): number {
+function operationBytes(operation: Operation): number {
   return (
     64 +
     operation.id.length +
@@ -295,7 +346,7 @@ export function operationBytes(operation: Operation): number {
 }
 
 /** The operations that a tail record stands for, in version order. */
-export function tailOperationsOf(record: TailRecord): readonly Operation[] {
+function tailOperationsOf(record: TailRecord): readonly Operation[] {
   const { base, patches } = record;
   return base === undefined ? patches : [base, ...patches];
 }

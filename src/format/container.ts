@@ -49,16 +49,10 @@ export function bytesSection(kind: number, bytes: Uint8Array): SectionSource {
   };
 }
 
-function zeros(length: number, reuse: ArrayBuffer | undefined): Uint8Array<ArrayBuffer> {
-  if (reuse === undefined || reuse.byteLength < length) return new Uint8Array(length);
-  return new Uint8Array(reuse, 0, length).fill(0);
-}
-
-/** The whole object in one allocation, or in `reuse` when it is large enough. Costs one pass of hashing over what `write` filled in. */
+/** The whole object in one allocation. Costs one pass of hashing over what `write` filled in. */
 export function encodeContainer(
   identity: ContainerIdentity,
   sources: readonly SectionSource[],
-  reuse?: ArrayBuffer,
 ): Uint8Array<ArrayBuffer> {
   let footerOffset = HEADER_BYTES;
   let blocks = 0;
@@ -67,7 +61,7 @@ export function encodeContainer(
     blocks += blockCount(length);
   }
   const footerLength = footerBytes(sources.length, blocks) + TRAILER_BYTES;
-  const whole = zeros(footerOffset + footerLength, reuse);
+  const whole = new Uint8Array(footerOffset + footerLength);
   writeHeader(whole.subarray(0, HEADER_BYTES), identity);
   const sections: SectionEntry[] = [];
   let offset = HEADER_BYTES;

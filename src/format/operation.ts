@@ -26,6 +26,9 @@ export interface Operation {
   readonly seen?: readonly Version[] | undefined;
 }
 
+/** An operation before it has a version. */
+export type Draft = Omit<Operation, "version">;
+
 /** What a record has beside vector, content and metadata. */
 export interface Attributes {
   readonly type?: string | undefined;

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { at } from "../../test/golden/values.ts";
 import type { Operation } from "./operation.ts";
-import { decodeOperations, planOperations } from "./operations-block.ts";
+import { decodeOperations } from "./operation-columns.ts";
+import { planOperations } from "./operations-block.ts";
 
 function encode(operations: readonly Operation[]): Uint8Array<ArrayBuffer> {
   const plan = planOperations(operations);

@@ -5,7 +5,7 @@ import { hashId } from "./hash-id.ts";
 import { IdFilter } from "./id-filter.ts";
 import { IdEntries, IdIndex, INDEX_ENTRY_BYTES, fenceRange } from "./id-index.ts";
 import { parseJson, JsonFields } from "./json-fields.ts";
-import { decodeOperations } from "./operations-block.ts";
+import { decodeOperations } from "./operation-columns.ts";
 import type { Operation } from "./operation.ts";
 import { checkSectionLengths, readSegmentMeta } from "./segment-meta.ts";
 import type { StoredSegmentMeta } from "./segment-meta.ts";

@@ -2,7 +2,7 @@ import { DEFAULT_COMPACTION } from "../../src/engine/compaction-plan.ts";
 import { DEFAULT_LIMITS } from "../../src/engine/database-limits.ts";
 import { Database } from "../../src/engine/database.ts";
 import { inlineExecutor } from "../../src/engine/executor-inline.ts";
-import type { Draft } from "../../src/engine/log-writer.ts";
+import type { Draft } from "../../src/format/operation.ts";
 import { retrying } from "../../src/storage/layers/retrying.ts";
 import { History } from "./history.ts";
 import { IDS } from "./observe.ts";

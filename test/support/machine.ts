@@ -1,7 +1,9 @@
 import { ulidFactory } from "../../src/base/ids.ts";
 import { Follower } from "../../src/engine/follower.ts";
 import { HybridClock } from "../../src/engine/hybrid-clock.ts";
-import { LogWriter, type Draft } from "../../src/engine/log-writer.ts";
+import { LogWriter } from "../../src/engine/log-writer.ts";
+import { DraftColumns } from "../../src/format/draft-columns.ts";
+import type { Draft } from "../../src/format/operation.ts";
 import { readNewestManifest } from "../../src/engine/manifest-store.ts";
 import type { Version } from "../../src/format/version.ts";
 import type { ObjectStore } from "../../src/storage/object-store.ts";
@@ -57,18 +59,21 @@ export class Machine {
         catchUp: () => this.follower.catchUp(),
         maxVersion: () => this.follower.view.manifest.maxVersion,
         newestManifest: () => readNewestManifest(store),
-        committed: (lane, number, operations) => {
-          this.follower.apply(operations);
+        committed: (lane, number, columns) => {
+          this.follower.apply(columns);
           this.follower.advance(lane, number);
-          fleet.acknowledged.push(...operations);
+          fleet.acknowledged.push(...columns.operations());
         },
       },
     });
   }
 
   /** Resolves with the versions of the drafts, one batch, once they are acknowledged. */
-  add(...drafts: readonly Draft[]): Promise<readonly Version[]> {
-    return this.writer.append({ drafts, bytes: 100 * drafts.length });
+  async add(...drafts: readonly Draft[]): Promise<readonly Version[]> {
+    const batch = DraftColumns.of(drafts);
+    batch.bytes = 100 * drafts.length;
+    const { columns, start } = await this.writer.append(batch);
+    return drafts.map((_, i) => columns.version(start + i));
   }
 
   /** Another machine that has read all there is. */

@@ -1,0 +1,227 @@
+import { corrupt } from "../base/errors.ts";
+import type { BlobColumn } from "./blob-column.ts";
+import { decodeAttributes } from "./operation-attributes.ts";
+import type { Attributes, Operation } from "./operation.ts";
+import {
+  FLAGS_MAX,
+  HAS_ATTRIBUTES,
+  HAS_CONTENT,
+  HAS_METADATA,
+  HAS_SEEN,
+  HAS_VECTOR,
+  KINDS,
+  KIND_BITS,
+  KIND_MASK,
+  TEXT_FLAGS,
+  cutBlock,
+  type BlockParts,
+} from "./operations-layout.ts";
+import { COUNTER_MAX, isVersion, makeVersion, type LaneId, type Version } from "./version.ts";
+
+const VERSION_CHARACTERS = 46;
+
+/**
+ * Operations in the bytes of their block: a row becomes an object when somebody asks for it. The
+ * bytes must not change, and stay in memory for as long as any row or vector of them is held.
+ */
+export class OperationColumns {
+  readonly count: number;
+  readonly byteLength: number;
+  readonly #parts: BlockParts;
+  readonly #where: string;
+  /** Which vector is the row's; `undefined` while every row has one. */
+  readonly #vectorRows: Uint32Array | undefined;
+  #ids: readonly string[] | undefined;
+  #metadata: readonly string[] | undefined;
+  #attributes: Map<string, Attributes> | undefined;
+
+  /** `ids` when they are known, which saves decoding them. */
+  constructor(bytes: Uint8Array, where: string, ids?: readonly string[]) {
+    const parts = cutBlock(bytes, where);
+    this.count = parts.count;
+    this.byteLength = bytes.byteLength;
+    this.#parts = parts;
+    this.#where = where;
+    this.#ids = ids;
+    this.#vectorRows = parts.vectorCount === parts.count ? undefined : vectorRows(parts);
+  }
+
+  id(row: number): string {
+    this.#ids ??= this.#parts.ids.texts();
+    return this.#ids[row]!;
+  }
+
+  /** Whether the row puts a whole record. */
+  isPut(row: number): boolean {
+    return (this.#parts.flags[row]! & (KIND_MASK | HAS_METADATA)) === HAS_METADATA;
+  }
+
+  version(row: number): Version {
+    const { count, versionColumns } = this.#parts;
+    return makeVersion(this.millis(row), versionColumns[2 * count + row]!, this.lane(row));
+  }
+
+  /** Milliseconds since 1970, as `versionMillis` of the row's version. */
+  millis(row: number): number {
+    const { count, versionColumns } = this.#parts;
+    return versionColumns[count + row]! * 2 ** 32 + versionColumns[row]!;
+  }
+
+  lane(row: number): LaneId {
+    const { count, versionColumns, lanes } = this.#parts;
+    return lanes[versionColumns[3 * count + row]!]!;
+  }
+
+  /** A view, which shares the memory of all rows. */
+  vector(row: number): Float32Array | undefined {
+    const { dimension, vectors, flags } = this.#parts;
+    if ((flags[row]! & HAS_VECTOR) === 0) return undefined;
+    const at = this.#vectorRows === undefined ? row : this.#vectorRows[row]!;
+    return vectors.subarray(at * dimension, (at + 1) * dimension);
+  }
+
+  attributes(row: number): Attributes | undefined {
+    const text = this.#text(HAS_ATTRIBUTES, row);
+    if (text === undefined) return undefined;
+    // Few attributes differ within a block, so each text is parsed once and its value shared.
+    this.#attributes ??= new Map();
+    let attributes = this.#attributes.get(text);
+    if (attributes === undefined) {
+      this.#attributes.set(text, (attributes = decodeAttributes(text, this.#where)));
+    }
+    return attributes;
+  }
+
+  /** For whoever goes through all rows: all of it is decoded at once, and kept. */
+  metadata(row: number): string | undefined {
+    if ((this.#parts.flags[row]! & HAS_METADATA) === 0) return undefined;
+    this.#metadata ??= this.#column(HAS_METADATA)?.texts();
+    return this.#metadata?.[row];
+  }
+
+  operation(row: number): Operation {
+    const seen = this.#text(HAS_SEEN, row);
+    return {
+      kind: KINDS[this.#parts.flags[row]! & KIND_MASK]!,
+      version: this.version(row),
+      id: this.id(row),
+      vector: this.vector(row),
+      content: this.#text(HAS_CONTENT, row),
+      metadata: this.#metadata === undefined ? this.#text(HAS_METADATA, row) : this.metadata(row),
+      attributes: this.attributes(row),
+      seen: seen === undefined ? undefined : splitVersions(seen, this.#where),
+    };
+  }
+
+  operations(): Operation[] {
+    return Array.from({ length: this.count }, (_, row) => this.operation(row));
+  }
+
+  /** The first row above `version`, in rows that are in version order. */
+  firstAbove(version: Version): number {
+    let low = 0;
+    let high = this.count;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.version(middle) <= version) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** The first row that is not above the row before it, or not of `lane`; -1 when none is. */
+  firstOutOfOrder(lane: LaneId): number {
+    const { count, versionColumns } = this.#parts;
+    for (let row = 0; row < count; row++) {
+      if (this.lane(row) !== lane) return row;
+      if (row === 0) continue;
+      const difference =
+        this.millis(row) - this.millis(row - 1) ||
+        versionColumns[2 * count + row]! - versionColumns[2 * count + row - 1]!;
+      if (difference <= 0) return row;
+    }
+    return -1;
+  }
+
+  /** Checks every value of every row. For blocks out of a store. */
+  check(): this {
+    const { count, flags, vectorCount, versionColumns, lanes } = this.#parts;
+    let vectors = 0;
+    for (let row = 0; row < count; row++) {
+      checkKind(flags[row]!, row, this.#where);
+      if (this.id(row) === "") throw corrupt(this.#where, `operation ${row} has no id`);
+      if ((flags[row]! & HAS_VECTOR) !== 0) vectors++;
+      const isPossible =
+        versionColumns[count + row]! <= 0xffff &&
+        versionColumns[2 * count + row]! <= COUNTER_MAX &&
+        versionColumns[3 * count + row]! < lanes.length;
+      if (!isPossible) throw corrupt(this.#where, `operation ${row} has an impossible version`);
+    }
+    if (vectors > vectorCount) throw corrupt(this.#where, "vectors are missing");
+    if (vectors < vectorCount) throw corrupt(this.#where, "vectors belong to no operation");
+    for (const flag of TEXT_FLAGS) this.#checkTexts(flag);
+    return this;
+  }
+
+  #checkTexts(flag: number): void {
+    const { count, flags } = this.#parts;
+    const texts = this.#column(flag)?.texts();
+    for (let row = 0; row < count; row++) {
+      const isSet = (flags[row]! & flag) !== 0;
+      if (isSet && texts === undefined) {
+        throw corrupt(this.#where, `operation ${row} misses its column`);
+      }
+      if (!isSet && texts !== undefined && texts[row] !== "") {
+        throw corrupt(this.#where, `operation ${row} has a value that its flags deny`);
+      }
+      if (isSet && flag === HAS_ATTRIBUTES) this.attributes(row);
+      if (isSet && flag === HAS_SEEN) splitVersions(texts![row]!, this.#where);
+    }
+  }
+
+  #column(flag: number): BlobColumn | undefined {
+    return this.#parts.texts[TEXT_FLAGS.indexOf(flag as (typeof TEXT_FLAGS)[number])];
+  }
+
+  #text(flag: number, row: number): string | undefined {
+    return (this.#parts.flags[row]! & flag) === 0 ? undefined : this.#column(flag)?.text(row);
+  }
+}
+
+/**
+ * Checks every value, and every length before anything of that length is made. Vectors are views
+ * of `bytes` where those start at a multiple of 4; content and metadata stay unparsed text.
+ */
+export function decodeOperations(bytes: Uint8Array, where: string): Operation[] {
+  return new OperationColumns(bytes, where).check().operations();
+}
+
+function vectorRows({ count, flags }: BlockParts): Uint32Array {
+  const rows = new Uint32Array(count);
+  let next = 0;
+  for (let row = 0; row < count; row++) {
+    rows[row] = next;
+    if ((flags[row]! & HAS_VECTOR) !== 0) next++;
+  }
+  return rows;
+}
+
+function checkKind(flags: number, row: number, where: string): void {
+  const kind = KINDS[flags & KIND_MASK];
+  if (kind === undefined || flags > FLAGS_MAX) {
+    throw corrupt(where, `operation ${row} has no known kind`);
+  }
+  if (kind === "delete" && (flags & ~HAS_SEEN) !== KIND_BITS.delete) {
+    throw corrupt(where, `operation ${row} deletes and carries values`);
+  }
+}
+
+function splitVersions(text: string, where: string): Version[] {
+  const versions: Version[] = [];
+  for (let at = 0; at < text.length; at += VERSION_CHARACTERS) {
+    const version = text.slice(at, at + VERSION_CHARACTERS);
+    if (!isVersion(version)) throw corrupt(where, `not a version: ${JSON.stringify(version)}`);
+    versions.push(version);
+  }
+  return versions;
+}
