@@ -22,14 +22,23 @@ import { LANE_PATTERN, type LaneId } from "./version.ts";
 export const HEAD_BYTES = 64;
 const LANE_CHARACTERS = 26;
 
+/** By the number that stands for them in the flags of a row. */
 export const KINDS = ["put", "patch", "delete"] as const;
+/** The same the other way round. */
 export const KIND_BITS = { put: 0, patch: 1, delete: 2 } as const;
+/** The bits of the flags that are the kind. */
 export const KIND_MASK = 3;
+/** All flags there are. */
 export const FLAGS_MAX = 127;
+/** The row has content, which may be empty. */
 export const HAS_CONTENT = 4;
+/** The row has metadata. */
 export const HAS_METADATA = 8;
+/** The row has attributes. */
 export const HAS_ATTRIBUTES = 16;
+/** The row says which versions its author had read. */
 export const HAS_SEEN = 32;
+/** The row has a vector. */
 export const HAS_VECTOR = 64;
 
 /** The flags of the optional text columns, in file order. */
