@@ -1,9 +1,18 @@
 import { abortableClock, type Clock } from "./base/clock.ts";
-import { BrainyError } from "./base/errors.ts";
+import { BrainyError, invalid } from "./base/errors.ts";
 import { refuseUnknownKeys } from "./base/nearest-name.ts";
-import { ADD_KEYS, EVERY_PART, READ_KEYS, partsOf, quote } from "./call-options.ts";
+import {
+  ADD_KEYS,
+  EVERY_PART,
+  READ_KEYS,
+  booleanOption,
+  partsOf,
+  quote,
+  versionCondition,
+} from "./call-options.ts";
 import type { DistributedConfig } from "./cluster/distributed-config.ts";
 import type { Database } from "./engine/database.ts";
+import { checkCondition, type Condition } from "./engine/condition.ts";
 import { compileFilter } from "./engine/filter.ts";
 import type { Filter } from "./engine/filter-types.ts";
 import type { Draft } from "./format/operation.ts";
@@ -39,6 +48,7 @@ import type {
   RecordInput,
   SearchOptions,
   VectorInput,
+  VersionConditionOptions,
 } from "./types.ts";
 
 /** Deletes in one slot. */
@@ -83,7 +93,8 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
    * `input` is a vector, a text, which is embedded, or an object, whose strings are embedded and
    * which is its own metadata unless one is given. A string as second argument is the type.
    *
-   * @throws BrainyError `BRAINY_INVALID_ARGUMENT` before anything is written.
+   * @throws BrainyError `BRAINY_INVALID_ARGUMENT` before anything is written; with `ifAbsent`
+   * also `BRAINY_CONFLICT` when there is such a record.
    */
   add(
     input: VectorInput | string | JsonObject,
@@ -93,12 +104,18 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
     return this.#session.monitor.measure("write", async () => {
       const database = await this.#session.openToWrite();
       refuseUnknownKeys(options ?? {}, ADD_KEYS, "options");
+      const isAbsent = booleanOption(options?.ifAbsent, "ifAbsent");
       const record = recordOfAdd(input, metadata as JsonObject | string | undefined, options);
       const prepared = prepareRecord(record, database.newUlid);
       const vector = prepared.vector ?? (await this.#session.embed([prepared.embed!]))[0]!;
       const { dimensions, metric } = database;
       const { draft, bytes } = putDraft(prepared, vector, { dimensions, metric });
-      await database.write({ drafts: [draft], bytes });
+      const batch = { drafts: [draft], bytes };
+      // An id that was made just now is nobody else's.
+      if (isAbsent && record.id !== undefined) {
+        const { id } = prepared;
+        await database.writeConditional({ id, condition: { kind: "absent" }, batch });
+      } else await database.write(batch);
       return prepared.id;
     });
   }
@@ -187,16 +204,24 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
    * Changes parts of a record and leaves the rest, also against concurrent changes of other
    * parts. Metadata is merged by top-level key. Resolves with the new version.
    *
-   * @throws BrainyError `BRAINY_NOT_FOUND` when no such record is visible here.
+   * @throws BrainyError `BRAINY_NOT_FOUND` when no such record is visible here; with `ifVersion`
+   * `BRAINY_CONFLICT` when the record has another version, or none.
    */
-  update(id: string, changes: RecordChanges<Metadata>): Promise<string> {
+  update(
+    id: string,
+    changes: RecordChanges<Metadata>,
+    options: VersionConditionOptions = {},
+  ): Promise<string> {
     return this.#session.monitor.measure("write", async () => {
       const database = await this.#session.openToWrite();
       checkId(id);
-      const [before] = await database.readIds({ level: "eventual" }, [id], async (view) => {
+      const condition = versionCondition(options);
+      const level = condition === undefined ? "eventual" : "strong";
+      const [before] = await database.readIds({ level }, [id], async (view) => {
         const found = findRecord(view, id, this.#session.options.clock.nowMs());
         return found === undefined ? [] : this.#session.readAll([found], new Set(EVERY_PART));
       });
+      if (condition !== undefined) checkCondition(id, condition, before?.version);
       if (before === undefined) {
         throw new BrainyError("BRAINY_NOT_FOUND", `there is no record with id ${quote(id)}`);
       }
@@ -206,6 +231,7 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
         rules: { dimensions: database.dimensions, metric: database.metric },
         embed: async (text) => (await this.#session.embed([text]))[0]!,
       });
+      if (condition !== undefined) return database.writeConditional({ id, condition, batch });
       const [version] = await database.write(batch);
       return version!;
     });
@@ -215,13 +241,16 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
    * Deletes records by id, or all that match a filter when the call is made. Resolves with how
    * many of them were visible, once their deletion is durable. Deleting what is not there is no
    * error, and is written all the same: another process may know more. A write-only instance sees
-   * none, and counts what it was asked to delete.
+   * none, and counts what it was asked to delete. `ifVersion` is for one id.
    */
   delete(
     target: string | readonly string[] | { readonly filter: Filter<Metadata> },
+    options: VersionConditionOptions = {},
   ): Promise<number> {
     return this.#session.monitor.measure("write", async () => {
       const database = await this.#session.openToWrite();
+      const condition = versionCondition(options);
+      if (condition !== undefined) return this.#deleteIf(database, target, condition);
       // An array has a `filter` too.
       if (typeof target === "object" && !Array.isArray(target) && "filter" in target) {
         refuseUnknownKeys(target, ["filter"], "delete");
@@ -435,6 +464,18 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
     }
     const view = database.view ?? View.empty();
     return { snapshot: view.fullSnapshot(), release: async () => {} };
+  }
+
+  async #deleteIf(database: Database, target: unknown, condition: Condition): Promise<number> {
+    if (typeof target !== "string") throw invalid("ifVersion is for a delete of one id");
+    const id = checkId(target);
+    if (database.config === undefined) await database.catchUp();
+    // Where nothing was ever written there is no reason to begin.
+    if (database.config === undefined) checkCondition(id, condition, undefined);
+    const seen = condition.kind === "version" ? [condition.version] : undefined;
+    const batch = { drafts: [{ kind: "delete", id, seen } satisfies Draft], bytes: 64 };
+    await database.writeConditional({ id, condition, batch });
+    return 1;
   }
 
   async #deleteIds(database: Database, ids: readonly string[]): Promise<void> {

@@ -1,8 +1,10 @@
 import { BrainyError, invalid } from "./base/errors.ts";
 import { refuseUnknownKeys } from "./base/nearest-name.ts";
-import type { Answer, Freshness } from "./engine/database.ts";
 import { show } from "./option-checks.ts";
-import type { ReadOptions, RecordPart } from "./types.ts";
+import type { Answer, Freshness } from "./engine/freshness.ts";
+import type { Condition } from "./engine/condition.ts";
+import { isVersion } from "./format/version.ts";
+import type { ReadOptions, RecordPart, VersionConditionOptions } from "./types.ts";
 
 /** Every part of a record that a caller may ask for. */
 export const EVERY_PART: readonly RecordPart[] = ["metadata", "data", "text", "vector"];
@@ -10,9 +12,19 @@ export const EVERY_PART: readonly RecordPart[] = ["metadata", "data", "text", "v
 /** Options of everything that reads. */
 export const READ_KEYS = ["consistency", "maxStalenessMs", "onFreshness", "signal"] as const;
 /** Options of `add`. */
-export const ADD_KEYS = ["id", "type", "domain", "text", "vector", "expiresAt"] as const;
+export const ADD_KEYS = [
+  "id",
+  "type",
+  "domain",
+  "text",
+  "vector",
+  "expiresAt",
+  "ifAbsent",
+] as const;
 /** How fresh a read is. */
 export type ConsistencyLevel = NonNullable<ReadOptions["consistency"]>;
+/** Options of `update`, and of `delete` with one id. */
+export const CONDITION_KEYS = ["ifVersion"] as const;
 const SEARCH_KEYS = ["k", "filter", "minScore", "include", "mode", ...READ_KEYS] as const;
 const SEARCH_KEYS_LATER = new Set(["recallTarget", "efSearch", "nprobe", "domains", "explain"]);
 
@@ -50,6 +62,23 @@ export function freshness(
     onFreshness && ((answer: Answer) => onFreshness({ consistency: wanted, ...answer }));
   if (wanted === "bounded") return { level: wanted, maxStalenessMs, signal, onAnswer };
   return { level: wanted, signal, onAnswer };
+}
+
+/** An option that is `false` when it is left out. */
+export function booleanOption(value: unknown, name: string): boolean {
+  if (value === undefined || typeof value === "boolean") return value === true;
+  throw invalid(`${name}: ${JSON.stringify(value)} is not true or false`);
+}
+
+/** The condition of an `update` or `delete`; `undefined` when it has none. */
+export function versionCondition(options: VersionConditionOptions): Condition | undefined {
+  refuseUnknownKeys(options, CONDITION_KEYS, "options");
+  const { ifVersion: version } = options;
+  if (version === undefined) return undefined;
+  if (!isVersion(version)) {
+    throw invalid(`ifVersion: ${JSON.stringify(version)} is not the version of a record`);
+  }
+  return { kind: "version", version };
 }
 
 /** The parts of records that a caller wants. */

@@ -190,6 +190,21 @@ export interface AddOptions {
   readonly vector?: VectorInput | undefined;
   /** When the record stops to exist: a Date, an ISO string or milliseconds since 1970. */
   readonly expiresAt?: Date | string | number | undefined;
+  /**
+   * Adds only if there is no record with this id, else rejects with `BRAINY_CONFLICT`. Of any
+   * number of processes that try, one succeeds. Costs a look at the store, and a lease of the
+   * record's partition at the first time. Default `false`.
+   */
+  readonly ifAbsent?: boolean | undefined;
+}
+
+/** Options of `update`, and of `delete` of one id. */
+export interface VersionConditionOptions {
+  /**
+   * The `version` that was read: if the record has another one by now, or is gone, the call
+   * rejects with `BRAINY_CONFLICT` and changes nothing. Default: no condition.
+   */
+  readonly ifVersion?: string | undefined;
 }
 
 /** One record of `addMany` and `import`: what `export` yields is one. */

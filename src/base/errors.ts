@@ -11,6 +11,8 @@ export const ERROR_CODES = {
   BRAINY_NOT_FOUND: { action: "fix-call", http: 404 },
   /** A condition did not hold: another process created or changed the object first. */
   BRAINY_CONFLICT: { action: "retry", http: 409 },
+  /** Another live instance decides conditional operations of this record: ask `error.owner`. */
+  BRAINY_NOT_OWNER: { action: "retry", http: 421 },
   /** This handle may not go on: a newer epoch, another database, a lane that cannot be trusted. */
   BRAINY_FENCED: { action: "reopen", http: 409 },
   /** The store did not answer. The outcome of a write may be unknown. */
@@ -27,6 +29,15 @@ export const ERROR_CODES = {
   BRAINY_DENIED: { action: "operator", http: 403 },
 } as const satisfies Record<`BRAINY_${string}`, { action: ErrorAction; http: number }>;
 
+/** Who decides instead, where that is known. */
+export interface OwnerReference {
+  /** `vectors/p007`. */
+  readonly partition: string;
+  readonly instanceId: string;
+  /** Where that instance is reached, if it says so. */
+  readonly endpoint?: string | undefined;
+}
+
 /** `retry`: same call, later. `reopen`: this handle is dead. `operator`: a human must look. */
 export type ErrorAction = "fix-call" | "retry" | "reopen" | "operator";
 /** A stable name of what went wrong: a key of `ERROR_CODES`. */
@@ -36,10 +47,17 @@ export type ErrorCode = keyof typeof ERROR_CODES;
 export class BrainyError extends Error {
   override readonly name: string = "BrainyError";
   readonly code: ErrorCode;
+  /** Of `BRAINY_NOT_OWNER`: the instance to send the call to. */
+  readonly owner?: OwnerReference | undefined;
 
-  constructor(code: ErrorCode, message: string, options?: { readonly cause?: unknown }) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options?: { readonly cause?: unknown; readonly owner?: OwnerReference | undefined },
+  ) {
     super(message, options);
     this.code = code;
+    if (options?.owner !== undefined) this.owner = options.owner;
   }
 
   get action(): ErrorAction {

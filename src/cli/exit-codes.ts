@@ -29,6 +29,7 @@ export const EXIT_CODES = {
       "BRAINY_DENIED",
       "BRAINY_LIMIT",
       "BRAINY_CONFLICT",
+      "BRAINY_NOT_OWNER",
       "BRAINY_FENCED",
       "BRAINY_CLOSED",
     ],

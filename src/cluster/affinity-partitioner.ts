@@ -1,6 +1,7 @@
 import { invalid } from "../base/errors.ts";
+import { partitionName } from "../format/hash-id.ts";
 import { ConsistentHashRing } from "./consistent-hash-ring.ts";
-import { HashPartitioner, partitionName, type PartitionerConfig } from "./hash-partitioner.ts";
+import { HashPartitioner, type PartitionerConfig } from "./hash-partitioner.ts";
 
 /** Which writer asks, and which writers there are. */
 export interface AffinityOptions {

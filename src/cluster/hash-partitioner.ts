@@ -2,6 +2,7 @@ import { encodeText } from "../base/bytes.ts";
 import { checksum64 } from "../base/checksum.ts";
 import { invalid } from "../base/errors.ts";
 import { PARTITIONS_MAX } from "../format/config.ts";
+import { partitionName } from "../format/hash-id.ts";
 
 /** How many partitions there are: said directly, or as what `getDistributedConfig()` returns. */
 export type PartitionerConfig =
@@ -37,9 +38,4 @@ export class HashPartitioner {
   getPartition(id: string): string {
     return partitionName(Number(checksum64(encodeText(id)) % BigInt(this.partitionCount)));
   }
-}
-
-/** `vectors/p007` for 7. */
-export function partitionName(partition: number): string {
-  return `vectors/p${String(partition).padStart(3, "0")}`;
 }

@@ -13,15 +13,20 @@ import type { ObjectStore } from "../storage/object-store.ts";
 import type { Executor } from "./compaction.ts";
 import { createCheckpoint, deleteCheckpoint, readCheckpoint } from "./checkpoint.ts";
 import type { CompactionOptions } from "./compaction-plan.ts";
+import type { ConditionalBatch } from "./condition.ts";
+import { ConditionalWriter, type Ownership } from "./conditional-writer.ts";
 import { Follower } from "./follower.ts";
 import type { Following } from "./following.ts";
+import type { Freshness } from "./freshness.ts";
 import { HybridClock } from "./hybrid-clock.ts";
 import type { DatabaseLimits, IndexingOptions } from "./database-limits.ts";
 import { LazyExecutor } from "./lazy-executor.ts";
 import { LogScout } from "./log-scout.ts";
-import { LogWriter, type CommittedRows } from "./log-writer.ts";
+import { LogWriter, type CommittedRows, type LogWriterOptions } from "./log-writer.ts";
 import type { MaintenanceEvent } from "./maintenance.ts";
 import { commitManifest, readNewestManifest } from "./manifest-store.ts";
+import type { LeaseEvent } from "./partition-leases.ts";
+import { findRecord } from "./records.ts";
 import {
   checkSettings,
   createSettings,
@@ -62,11 +67,14 @@ export interface DatabaseOptions {
   readonly onCommitted?: ((lane: LaneId, slot: number) => void) | undefined;
   /** Settings were read or made, for the first time or others than before. */
   readonly onSettings?: ((config: ConfigDocument) => void) | undefined;
+  /** Who else may decide conditional operations. Default: nobody is known. */
+  readonly ownership?: Ownership | undefined;
 }
 
 /** What happened in the background. */
 export type DatabaseEvent =
   | MaintenanceEvent
+  | LeaseEvent
   | { readonly type: "index_updated"; readonly manifest: number; readonly segments: number };
 
 /** Operations that are acknowledged together, and about how many bytes they will take. */
@@ -94,30 +102,6 @@ export interface DatabaseStats {
   readonly maintenanceError: unknown;
 }
 
-/** How fresh a read has to be. */
-export type Freshness =
-  /** What is here. */
-  (
-    | { readonly level: "eventual" }
-    /** Not older than this. */
-    | { readonly level: "bounded"; readonly maxStalenessMs: number }
-    /** Everything acknowledged anywhere before the read began. */
-    | { readonly level: "strong" }
-  ) & {
-    /** Gives the read up between its steps. */
-    readonly signal?: AbortSignal | undefined;
-    /** Told once, before the read resolves, how old what it answered from was as it began. */
-    readonly onAnswer?: ((answer: Answer) => void) | undefined;
-  };
-
-/** What a read answered from. */
-export interface Answer {
-  /** Everything acknowledged anywhere so long before the read is in it. */
-  readonly stalenessMs: number;
-  /** Number of the manifest; 0 before there was one. */
-  readonly manifest: number;
-}
-
 /**
  * The engine: log, tail, segments and their maintenance over one store. It takes clock,
  * randomness, store and executor as parameters and touches nothing else, so that a simulation
@@ -134,6 +118,7 @@ export class Database implements AsyncDisposable {
   /** The same, where records are kept. */
   #follower: Follower | undefined;
   #writer: LogWriter | undefined;
+  #conditional: ConditionalWriter | undefined;
   readonly #executor: LazyExecutor;
   #preparing: Promise<void> = Promise.resolve();
   #upkeep: Upkeep | undefined;
@@ -246,8 +231,8 @@ export class Database implements AsyncDisposable {
       tailOperations: known?.tailOperations ?? 0,
       tailBytes: known?.tailBytes ?? 0,
       slots: known?.uncoveredSlots ?? 0,
-      slotsWritten: this.#writer?.slotsWritten ?? 0,
-      bytesWritten: this.#writer?.bytesWritten ?? 0,
+      slotsWritten: (this.#writer?.slotsWritten ?? 0) + (this.#conditional?.slotsWritten ?? 0),
+      bytesWritten: (this.#writer?.bytesWritten ?? 0) + (this.#conditional?.bytesWritten ?? 0),
       manifest: known?.manifest.number ?? 0,
       junkOperations: known?.junkCount ?? 0,
       maintenanceError: this.#upkeep?.error,
@@ -267,6 +252,27 @@ export class Database implements AsyncDisposable {
 
   /** The same for many, which must not change meanwhile. */
   async writeColumns(drafts: DraftColumns): Promise<CommittedRows> {
+    const upkeep = await this.#readyToWrite(drafts);
+    const rows = await this.#writer!.append(drafts);
+    if (!this.#options.indexing.async) await upkeep.running;
+    return rows;
+  }
+
+  /**
+   * One operation that is done only if its condition holds, by the one run that decides about its
+   * partition. Spec: docs/specs/conditional-operations.md.
+   */
+  async writeConditional({ id, condition, batch }: ConditionalBatch): Promise<Version> {
+    const drafts = DraftColumns.of(batch.drafts);
+    drafts.bytes = batch.bytes;
+    const upkeep = await this.#readyToWrite(drafts);
+    this.#conditional ??= this.#openConditional(this.#config!);
+    const version = await this.#conditional.write({ id, condition, drafts });
+    if (!this.#options.indexing.async) await upkeep.running;
+    return version;
+  }
+
+  async #readyToWrite(drafts: DraftColumns): Promise<Upkeep> {
     this.#assertWritable();
     const dimensions = drafts.dimension === 0 ? undefined : drafts.dimension;
     const isReady =
@@ -275,9 +281,19 @@ export class Database implements AsyncDisposable {
     if (!isReady) await this.#prepareToWrite(dimensions);
     const upkeep = this.#upkeepFor(this.#config!);
     await upkeep.makeRoom();
-    const rows = await this.#writer!.append(drafts);
-    if (!this.#options.indexing.async) await upkeep.running;
-    return rows;
+    // All of this may have waited while somebody closed.
+    this.#assertOpen();
+    return upkeep;
+  }
+
+  /** Partitions whose conditional operations this run decides now. */
+  get heldPartitions(): readonly number[] {
+    return this.#conditional?.held ?? [];
+  }
+
+  /** Gives a partition back to the fleet, if nothing of it is under way. */
+  async releasePartition(partition: number): Promise<void> {
+    await this.#conditional?.release(partition);
   }
 
   /** Runs `read` on a view that is fresh enough, again when a segment was collected under it. */
@@ -351,7 +367,7 @@ export class Database implements AsyncDisposable {
   /** Resolves when everything written so far is durable. */
   async flush(): Promise<void> {
     this.#assertOpen();
-    await this.#writer?.flush();
+    await Promise.all([this.#writer?.flush(), this.#conditional?.flush()]);
   }
 
   /** Folds the whole log into segments, and all segments into as few as limits allow. */
@@ -391,9 +407,9 @@ export class Database implements AsyncDisposable {
   async #close(): Promise<void> {
     try {
       await this.#preparing.catch(() => {});
-      await this.#writer?.flush();
+      await Promise.all([this.#writer?.flush(), this.#conditional?.flush()]);
       await this.#upkeep?.end();
-      await this.#writer?.close();
+      await Promise.all([this.#writer?.close(), this.#conditional?.close()]);
     } finally {
       await this.#executor[Symbol.asyncDispose]();
     }
@@ -464,7 +480,7 @@ export class Database implements AsyncDisposable {
       this.#use(await fixDimensions({ store, clock, random, dimensions }));
     }
     checkSettings(this.#config!, { dimensions });
-    this.#writer ??= this.#openWriter(this.#config!);
+    this.#writer ??= new LogWriter(this.#logOptions(this.#config!));
   }
 
   /** The first one, of nothing. Whoever else makes it makes as good a one. */
@@ -479,9 +495,30 @@ export class Database implements AsyncDisposable {
     await this.#options.beforeFirstWrite?.();
   }
 
-  #openWriter(config: ConfigDocument): LogWriter {
+  #openConditional(config: ConfigDocument): ConditionalWriter {
+    const { databaseId, partitionCount } = config.settings;
+    return new ConditionalWriter(this.#logOptions(config), {
+      presentVersion: (id) => this.#presentVersion(id, databaseId),
+      partitionCount,
+      ownership: this.#options.ownership,
+      log: (event) => this.#emit(event),
+    });
+  }
+
+  /** By everything acknowledged before the call; the clock is above it afterwards. */
+  async #presentVersion(id: string, databaseId: string): Promise<Version | undefined> {
+    const { store, clock } = this.#options;
+    await this.#following!.catchUp();
+    const view =
+      this.#follower?.view ?? (await sparseView({ store, clock, databaseId, ids: [id] }));
+    const version = findRecord(view, id, clock.nowMs())?.record.version;
+    if (version !== undefined) this.#hybridClock.observe(version);
+    return version;
+  }
+
+  #logOptions(config: ConfigDocument): LogWriterOptions {
     const { store, clock, random, limits } = this.#options;
-    return new LogWriter({
+    return {
       store,
       clock,
       random,
@@ -497,7 +534,7 @@ export class Database implements AsyncDisposable {
         newestManifest: () => readNewestManifest(store),
         committed: (lane, number, columns) => this.#committed(lane, number, columns),
       },
-    });
+    };
   }
 
   #committed(lane: LaneId, number: number, columns: OperationColumns): Promise<void> | undefined {

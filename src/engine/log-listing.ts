@@ -1,5 +1,5 @@
 import type { ObjectStore } from "../storage/object-store.ts";
-import { WAL_PREFIX, parseSlotKey } from "../format/keys.ts";
+import { WAL_PREFIX, lanePrefix, parseSlotKey } from "../format/keys.ts";
 import type { LaneId } from "../format/version.ts";
 
 /** One slot as a LIST shows it. */
@@ -21,11 +21,28 @@ export interface LogListing {
 }
 
 /** One LIST of the log, all its pages, sorted here because no order is promised. */
-export async function listLog(store: ObjectStore, signal?: AbortSignal): Promise<LogListing> {
+export function listLog(store: ObjectStore, signal?: AbortSignal): Promise<LogListing> {
+  return list(store, WAL_PREFIX, signal);
+}
+
+/** One LIST of one lane; no slots where there is none. */
+export async function listLane(
+  store: ObjectStore,
+  lane: LaneId,
+): Promise<{ readonly slots: readonly ListedSlot[]; readonly storeMs: number }> {
+  const { lanes, storeMs } = await list(store, lanePrefix(lane), undefined);
+  return { slots: lanes.get(lane) ?? [], storeMs };
+}
+
+async function list(
+  store: ObjectStore,
+  prefix: string,
+  signal: AbortSignal | undefined,
+): Promise<LogListing> {
   const lanes = new Map<LaneId, ListedSlot[]>();
   let storeMs = 0;
   let objectCount = 0;
-  for await (const page of store.list({ prefix: WAL_PREFIX, signal })) {
+  for await (const page of store.list({ prefix, signal })) {
     // Whole, since both end up in manifests; a store may give fractions.
     storeMs = Math.floor(page.storeMs);
     for (const { key, bytesTotal, modifiedMs } of page.objects) {

@@ -32,8 +32,17 @@ export interface LogWriterOptions {
   /** Bounds of one slot; one batch alone may exceed neither. */
   readonly slotOperationsMax: number;
   readonly slotBytesMax: number;
+  /**
+   * What becomes of batches that are proven absent when their lane ends. `append-again` (default):
+   * they go into a new lane, with new versions. `give-back`: they are rejected with `LANE_ENDED`,
+   * for callers who must decide again; a lane is opened by `openLane` only.
+   */
+  readonly whenLaneEnds?: "append-again" | "give-back" | undefined;
   readonly host: LogHost;
 }
+
+/** Nothing of the batch was written, nor ever will be: its lane has ended. Compare by identity. */
+export const LANE_ENDED = new BrainyError("BRAINY_CONFLICT", "the lane has ended: decide again");
 
 /** What the log needs from the database around it. */
 export interface LogHost {
@@ -96,6 +105,7 @@ export class LogWriter {
   #running: Promise<void> | undefined;
   /** What was appended last. Batches are decided in the order in which they came. */
   #newest: Promise<unknown> | undefined;
+  #opening: Promise<LaneId> | undefined;
   /** The slot that is being made visible. At most one: the next one's turn comes after it. */
   #showing: Promise<void> | undefined;
   #closed = false;
@@ -117,6 +127,23 @@ export class LogWriter {
     return this.#queue.length;
   }
 
+  /** The lane in use, opened if there is none. For writers that give back. */
+  async openLane(): Promise<LaneId> {
+    if (this.#ended !== undefined) throw this.#ended;
+    if (this.#closed) throw new BrainyError("BRAINY_CLOSED", "the log is closed");
+    if (this.#lane !== undefined) return this.#lane.id;
+    this.#opening ??= this.#openNext().finally(() => {
+      this.#opening = undefined;
+    });
+    return this.#opening;
+  }
+
+  async #openNext(): Promise<LaneId> {
+    await this.#checkClock();
+    this.#lane = await this.#createLane();
+    return this.#lane.id;
+  }
+
   /**
    * Resolves once the batch is durable and visible; one batch is in one slot. The drafts must not
    * change before that.
@@ -124,6 +151,7 @@ export class LogWriter {
   append(drafts: DraftColumns): Promise<CommittedRows> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
     if (this.#closed) return Promise.reject(new BrainyError("BRAINY_CLOSED", "the log is closed"));
+    if (this.#givesBack && this.#lane === undefined) return Promise.reject(LANE_ENDED);
     const done = deferred<CommittedRows>();
     this.#queue.push({ drafts, done });
     this.#newest = done.promise;
@@ -139,6 +167,7 @@ export class LogWriter {
   /** Flushes, then seals the own lane, which needs no waiting. Idempotent. */
   async close(): Promise<void> {
     this.#closed = true;
+    await this.#opening?.catch(() => undefined);
     while (this.#running !== undefined) await this.#running;
     const lane = this.#lane;
     this.#lane = undefined;
@@ -165,7 +194,7 @@ export class LogWriter {
     let prepared: Prepared | undefined;
     try {
       await this.#checkClock();
-      const lane = (this.#lane ??= await this.#openLane());
+      const lane = (this.#lane ??= await this.#createLane());
       prepared = this.#take(lane);
       const creation = this.#create(slotKey(lane.id, prepared.number), prepared.bytes);
       this.#prepareNext(lane);
@@ -223,7 +252,7 @@ export class LogWriter {
    * The order matters: first the open record, then everything that exists is read into the clock,
    * only then is anything stamped. Without it the floor could pass a version still to come.
    */
-  async #openLane(): Promise<OpenLane> {
+  async #createLane(): Promise<OpenLane> {
     const { hybridClock, newUlid, host } = this.#options;
     for (let attempt = 0; attempt < OPEN_ATTEMPTS_MAX; attempt++) {
       const id = newUlid() as LaneId;
@@ -353,12 +382,22 @@ export class LogWriter {
     }
   }
 
-  /** Proven absent: the same operations go into a new lane, with new versions. */
+  /** Proven absent: the same operations go into a new lane, with new versions, or back. */
   #putBack(prepared: Prepared): void {
     const next = this.#prepared;
     this.#prepared = undefined;
     this.#lane = undefined;
     this.#queue.unshift(...prepared.waiting, ...(next?.waiting ?? []));
+    if (this.#givesBack) this.#giveBack();
+  }
+
+  get #givesBack(): boolean {
+    return this.#options.whenLaneEnds === "give-back";
+  }
+
+  /** What waits was decided on the strength of a lane that is no more. */
+  #giveBack(): void {
+    for (const { done } of this.#queue.splice(0)) done.reject(LANE_ENDED);
   }
 
   #acknowledge({ waiting, columns }: Prepared): void {
@@ -381,6 +420,7 @@ export class LogWriter {
     if (prepared !== undefined) {
       this.#lane = undefined;
       for (const { done } of prepared.waiting) done.reject(error);
+      if (this.#givesBack) this.#giveBack();
     }
     const isFinal = error instanceof BrainyError && error.action === "reopen";
     if (isFinal) this.#ended = error;

@@ -1,5 +1,6 @@
 import { encodeText } from "../base/bytes.ts";
 import { checksum64 } from "../base/checksum.ts";
+import { padPartition } from "./keys.ts";
 
 /** XXH64 of an id's UTF-8, in two halves that a number holds. */
 export interface IdHash {
@@ -36,4 +37,14 @@ function asciiBytes(text: string): Uint8Array | undefined {
 export function hashIdBytes(bytes: Uint8Array): IdHash {
   whole[0] = checksum64(bytes);
   return { hi: halves[1]!, lo: halves[0]! };
+}
+
+/** The hash modulo the number of partitions, which is at most 1,000. */
+export function partitionOfHash({ hi, lo }: IdHash, partitionCount: number): number {
+  return ((hi % partitionCount) * (2 ** 32 % partitionCount) + lo) % partitionCount;
+}
+
+/** `vectors/p007` for 7: what people call a partition. */
+export function partitionName(partition: number): string {
+  return `vectors/p${padPartition(partition)}`;
 }

@@ -16,6 +16,10 @@ export const WAL_PREFIX = "_brainy/wal/";
 export const CHECKPOINT_PREFIX = "_brainy/checkpoints/";
 /** Before the instance id of every heartbeat. */
 export const HEARTBEAT_PREFIX = "_brainy/heartbeats/";
+/** Before every partition's lease, and the assignment of partitions. */
+export const LEASE_PREFIX = "_brainy/leases/";
+/** Which instance is to own which partition. */
+export const ASSIGNMENT_KEY = "_brainy/leases/assignment.json";
 /** Before the folder of every segment and deletion vector. */
 export const SEGMENT_PREFIX = "vectors/";
 
@@ -23,6 +27,7 @@ const NUMBER = /^\d{16}$/;
 const ULID = "[0-9A-HJKMNP-TV-Z]{26}";
 const SEGMENT = new RegExp(`^vectors/p\\d{3}-p\\d{3}/(${ULID})\\.(seg|del)$`);
 const HEARTBEAT = new RegExp(`^_brainy/heartbeats/([A-Za-z0-9_-]{1,64})\\.(${ULID})\\.json$`);
+const LEASE = /^_brainy\/leases\/p(\d{3})\.json$/;
 const CHECKPOINT = /^_brainy\/checkpoints\/([A-Za-z0-9_-]{1,64})\.json$/;
 
 /** Sixteen digits: every safe integer fits. */
@@ -42,9 +47,14 @@ export function parseManifestKey(key: string): number | undefined {
   return NUMBER.test(digits) ? Number(digits) : undefined;
 }
 
+/** Before the number of every slot of a lane. */
+export function lanePrefix(lane: LaneId): string {
+  return `${WAL_PREFIX}${lane}/`;
+}
+
 /** Key of one slot of a lane. */
 export function slotKey(lane: LaneId, number: number): string {
-  return `${WAL_PREFIX}${lane}/${padNumber(number)}`;
+  return `${lanePrefix(lane)}${padNumber(number)}`;
 }
 
 /** `undefined` for keys that are no slot's. */
@@ -66,7 +76,7 @@ export function deletionKey(id: string, partitionCount: number): string {
 }
 
 function segmentFolder(partitionCount: number): string {
-  return `${SEGMENT_PREFIX}p000-p${String(partitionCount - 1).padStart(3, "0")}/`;
+  return `${SEGMENT_PREFIX}p000-p${padPartition(partitionCount - 1)}/`;
 }
 
 /** `undefined` for keys that are neither a segment's nor a deletion vector's. */
@@ -96,4 +106,20 @@ export function parseHeartbeatKey(
 ): { readonly instanceId: string; readonly incarnation: string } | undefined {
   const match = HEARTBEAT.exec(key);
   return match === null ? undefined : { instanceId: match[1]!, incarnation: match[2]! };
+}
+
+/** Three digits, as in the names of partitions. */
+export function padPartition(partition: number): string {
+  return String(partition).padStart(3, "0");
+}
+
+/** Key of the lease of a partition. */
+export function leaseKey(partition: number): string {
+  return `${LEASE_PREFIX}p${padPartition(partition)}.json`;
+}
+
+/** `undefined` for keys that are no lease's. */
+export function parseLeaseKey(key: string): number | undefined {
+  const match = LEASE.exec(key);
+  return match === null ? undefined : Number(match[1]);
 }
