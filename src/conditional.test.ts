@@ -126,3 +126,28 @@ test("a lease is taken once; after that a conditional write looks, and puts one 
   expect(counters.put.requests - before.put.requests).toBe(10);
   expect(events).toEqual([]);
 });
+
+test("a write-only instance decides by what the store holds", async () => {
+  const store = new MemoryStore();
+  const writer = new Brainy({
+    storage: { type: "store", store },
+    dimensions: 2,
+    mode: "write-only",
+    pollInterval: 0,
+  });
+  onTestFinished(() => writer.close());
+  const hybrid = open(store);
+  await hybrid.add([1, 0], { n: 1 }, { id: "x", ifAbsent: true });
+  await expect(writer.add([1, 0], {}, { id: "x", ifAbsent: true })).rejects.toMatchObject({
+    code: "BRAINY_CONFLICT",
+  });
+  await hybrid.compact();
+  const { version } = (await writer.get("x"))!;
+  const second = await writer.update("x", { metadata: { n: 2 } }, { ifVersion: version });
+  await expect(
+    hybrid.update("x", { metadata: { n: 3 } }, { ifVersion: version }),
+  ).rejects.toMatchObject({ code: "BRAINY_CONFLICT" });
+  expect(await hybrid.delete("x", { ifVersion: second })).toBe(1);
+  await writer.add([0, 1], { n: 4 }, { id: "x", ifAbsent: true });
+  expect((await hybrid.get("x", { consistency: "strong" }))?.metadata).toEqual({ n: 4 });
+});
