@@ -132,7 +132,7 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
     return this.#session.monitor.measure("write", async () => {
       refuseUnknownKeys(options, ["onProgress", "signal"], "options");
       const database = await this.#session.openToWrite();
-      const { clock, batchSize, flushIntervalMs, limits } = this.#session.options;
+      const { clock, batchSize, limits } = this.#session.options;
       const ingest = new Ingest(
         {
           database,
@@ -140,7 +140,7 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
           embed: (texts, signal) => this.#session.embed(texts, signal),
           slotRecordsMax: batchSize,
           slotBytesMax: limits.slotBytesMax,
-          flushIntervalMs,
+          flushIntervalMs: this.#session.live.values.flushInterval,
         },
         options,
       );
@@ -450,7 +450,7 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
     database: Database,
   ): Promise<{ readonly snapshot: FullSnapshot; readonly release: () => Promise<void> }> {
     const hasSegments = (database.view?.manifest.segments.length ?? 0) > 0;
-    const isPinned = hasSegments && !this.#session.options.readOnly;
+    const isPinned = hasSegments && this.#session.role !== "reader";
     for (let attempts = isPinned ? PIN_ATTEMPTS_MAX : 0; attempts > 0; attempts--) {
       const name = `export-${database.newUlid()}`;
       const { manifest } = await database.checkpoint(name, EXPORT_MS_MAX);

@@ -67,8 +67,6 @@ test("every option of a fleet has its documented default", () => {
     role: { role: "writer", because: 'distributed.role: "writer"', overrides: [] },
     instanceId: undefined,
     endpoint: undefined,
-    heartbeatIntervalMs: 30_000,
-    instanceTimeoutMs: 60_000,
     consistencyLevel: "eventual",
     maxClockSkewMs: undefined,
     coordination: { method: "none" },

@@ -20,8 +20,6 @@ export interface ResolvedDistributed {
   readonly instanceId: string | undefined;
   /** Where others reach this instance. */
   readonly endpoint: string | undefined;
-  readonly heartbeatIntervalMs: number;
-  readonly instanceTimeoutMs: number;
   readonly maxClockSkewMs: number | undefined;
   readonly consistencyLevel: ConsistencyLevel;
   readonly coordination: ResolvedCoordination;
@@ -55,7 +53,7 @@ export function resolveDistributed(
   if (typeof distributed === "boolean" && !distributed) return undefined;
   const given: DistributedOptions = distributed === true ? {} : distributed;
   refuseUnknown(asObject(given, WHERE), KNOWN, WHERE, RESERVED);
-  const { enabled = true, role, heartbeatInterval, instanceTimeout, maxClockSkew } = given;
+  const { enabled = true, role, maxClockSkew } = given;
   if (typeof enabled !== "boolean") throw invalid(`${WHERE}.enabled must be true or false`);
   if (role !== undefined && role !== "auto" && !ROLES.includes(role)) {
     throw invalid(`${WHERE}.role: ${show(role)} is none of ${ROLES.join(", ")}, auto`);
@@ -64,10 +62,6 @@ export function resolveDistributed(
   const resolved = {
     instanceId,
     endpoint: environment.SERVICE_ENDPOINT || undefined,
-    heartbeatIntervalMs:
-      optional(heartbeatInterval, `${WHERE}.heartbeatInterval`, 1_000, 3_600_000) ?? 30_000,
-    instanceTimeoutMs:
-      optional(instanceTimeout, `${WHERE}.instanceTimeout`, 1_000, 86_400_000) ?? 60_000,
     maxClockSkewMs: optional(maxClockSkew, `${WHERE}.maxClockSkew`, 1),
     consistencyLevel: resolveConsistency(given),
     coordination: resolveCoordination(given, WHERE),

@@ -43,6 +43,13 @@ export function optional(
   return value;
 }
 
+/** Refuses what is neither true nor false nor absent. */
+export function boolean(value: unknown, where: string): void {
+  if (value !== undefined && typeof value !== "boolean") {
+    throw invalid(`${where} must be true or false`);
+  }
+}
+
 /** A value for a message. */
 export function show(value: unknown): string {
   return typeof value === "string" ? JSON.stringify(value) : String(value);

@@ -12,9 +12,15 @@ import { DELETED_GONE_WITHIN_MIN_MS } from "./engine/erasure.ts";
 import { DIMENSIONS_MAX } from "./engine/record-input.ts";
 import { resolveDistributed, type ResolvedDistributed } from "./distributed-options.ts";
 import { readEnvironment } from "./environment.ts";
+import {
+  CHANGEABLE,
+  pickChangeable,
+  type ChangeableSettings,
+} from "./format/changeable-settings.ts";
 import type { Metric } from "./kernel/metric.ts";
 import {
   asObject,
+  boolean,
   optional,
   refuseUnknown,
   show,
@@ -38,14 +44,13 @@ export interface ResolvedOptions {
   readonly writeOnly: boolean;
   readonly checkpoint: string | undefined;
   readonly batchSize: number;
-  readonly flushIntervalMs: number;
   readonly indexing: IndexingOptions;
-  readonly compaction: Omit<CompactionOptions, "partitionCount"> | false;
-  readonly pollIntervalMs: number | undefined;
+  readonly compaction: Omit<CompactionOptions, "partitionCount">;
+  /** What was said of the settings that may change while it runs, and nothing that was not. */
+  readonly given: ChangeableSettings;
   readonly limits: DatabaseLimits;
   /** `undefined`: not part of a fleet. */
   readonly distributed: ResolvedDistributed | undefined;
-  readonly isVerbose: boolean;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: Random;
@@ -95,15 +100,14 @@ export function resolveOptions(
         "Leave the key out, or say 'memory', for a database that keeps nothing",
     );
   }
-  const { dimensions, metric, checkpoint, compaction = true } = options;
+  const { dimensions, metric, checkpoint } = options;
   if (dimensions !== undefined) wholeNumber(dimensions, "options.dimensions", 1, DIMENSIONS_MAX);
   if (metric !== undefined && !METRICS.includes(metric)) {
     throw invalid(`options.metric: ${show(metric)} is none of ${METRICS.join(", ")}`);
   }
-  if (typeof compaction !== "boolean") throw invalid("options.compaction must be true or false");
   const { embedder, batchSize: embeddingBatchSize } = resolveEmbedding(options);
   const { limits, compactionBytesMax, deletedGoneWithinMs } = resolveLimits(options);
-  const { batchSize, flushIntervalMs } = resolveBatching(options);
+  const batchSize = resolveBatchSize(options);
   const modes = resolveModes(options);
   const isReadOnly = modes.readOnly || checkpoint !== undefined;
   if (isReadOnly && modes.writeOnly) {
@@ -121,21 +125,20 @@ export function resolveOptions(
       modes.writeOnly || (distributed !== undefined && environment.BRAINY_MODE === "write-only"),
     checkpoint,
     batchSize,
-    flushIntervalMs,
     indexing: resolveIndexing(options),
-    compaction: compaction && {
+    compaction: {
       ...DEFAULT_COMPACTION,
       memoryBytesMax: compactionBytesMax,
       deletedGoneWithinMs,
     },
-    pollIntervalMs: optional(options.pollInterval, "options.pollInterval", 0, 86_400_000),
+    given: resolveGiven(options),
     limits: {
       ...limits,
       slotOperationsMax: batchSize,
       maxClockSkewMs: distributed?.maxClockSkewMs ?? limits.maxClockSkewMs,
     },
     distributed,
-    ...resolveLogging(options),
+    logger: resolveLogger(options),
     clock: options.clock ?? systemClock,
     random: options.random ?? systemRandom,
   };
@@ -198,17 +201,38 @@ function isEmbedder(value: object): value is Embedder {
   return "name" in value && "embed" in value && "dimensions" in value;
 }
 
-function resolveBatching({ batching = {} }: BrainyOptions): {
-  readonly batchSize: number;
-  readonly flushIntervalMs: number;
-} {
+function resolveBatchSize({ batching = {} }: BrainyOptions): number {
   const where = "options.batching";
   refuseUnknown(asObject(batching, where), ["size", "flushInterval"], where, ["parallelWrites"]);
-  return {
-    batchSize: optional(batching.size, `${where}.size`, 1, 10_000) ?? 1_000,
-    flushIntervalMs:
-      optional(batching.flushInterval, `${where}.flushInterval`, 0, 3_600_000) ?? 5_000,
+  return optional(batching.size, `${where}.size`, 1, 10_000) ?? 1_000;
+}
+
+function resolveGiven(options: BrainyOptions): ChangeableSettings {
+  const { distributed, pollInterval, batching, compaction, logging } = options;
+  const fleet = typeof distributed === "object" ? distributed : {};
+  const given = {
+    heartbeatInterval: fleet.heartbeatInterval,
+    instanceTimeout: fleet.instanceTimeout,
+    pollInterval,
+    flushInterval: batching?.flushInterval,
+    compaction,
+    verbose: logging?.verbose,
   };
+  const { heartbeatInterval, instanceTimeout, flushInterval } = CHANGEABLE;
+  const ms = (name: string, value: number | undefined, { least, most }: Bounds): unknown =>
+    optional(value, `options.${name}`, least, most);
+  ms("distributed.heartbeatInterval", given.heartbeatInterval, heartbeatInterval);
+  ms("distributed.instanceTimeout", given.instanceTimeout, instanceTimeout);
+  ms("pollInterval", given.pollInterval, CHANGEABLE.pollInterval);
+  ms("batching.flushInterval", given.flushInterval, flushInterval);
+  boolean(compaction, "options.compaction");
+  boolean(given.verbose, "options.logging.verbose");
+  return pickChangeable(given);
+}
+
+interface Bounds {
+  readonly least: number;
+  readonly most: number;
 }
 
 function resolveIndexing({ indexing = {} }: BrainyOptions): IndexingOptions {
@@ -254,14 +278,9 @@ function resolveLimits({ limits = {} }: BrainyOptions): {
   };
 }
 
-function resolveLogging({ logging = {} }: BrainyOptions): {
-  readonly isVerbose: boolean;
-  readonly logger: Logger;
-} {
+function resolveLogger({ logging = {} }: BrainyOptions): Logger {
   const where = "options.logging";
   refuseUnknown(asObject(logging, where), ["verbose", "logger"], where);
-  const { verbose = false, logger } = logging;
-  if (typeof verbose !== "boolean") throw invalid(`${where}.verbose must be true or false`);
   const fallback = (globalThis as { console?: Logger }).console ?? NOOP_LOGGER;
-  return { isVerbose: verbose, logger: logger ?? fallback };
+  return logging.logger ?? fallback;
 }

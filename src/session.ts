@@ -1,16 +1,20 @@
 import { BrainyError, invalid } from "./base/errors.ts";
+import { Alarm } from "./base/alarm.ts";
 import { freshness } from "./call-options.ts";
+import type { ConfigEvent } from "./cluster/config-watcher.ts";
 import { assembleConfig, type DistributedConfig } from "./cluster/distributed-config.ts";
 import type { Hints } from "./cluster/hints.ts";
 import type { Registry, RegistryEvent } from "./cluster/registry.ts";
-import { decideAuto, type Role, type RoleDecision } from "./cluster/role.ts";
+import { decideAuto, overrideRole, type Role, type RoleDecision } from "./cluster/role.ts";
 import type { Executor } from "./engine/compaction.ts";
 import type { Database, DatabaseEvent } from "./engine/database.ts";
 import type { Freshness } from "./engine/freshness.ts";
-import { readSettings } from "./engine/settings.ts";
 import { readRecords, type RecordReference, type StoredRecord } from "./engine/records.ts";
 import { Coordination } from "./coordination.ts";
 import { Emitter } from "./emitter.ts";
+import { overridesKey } from "./format/keys.ts";
+import { FleetSettings } from "./fleet-settings.ts";
+import type { LiveSettings } from "./live-settings.ts";
 import { Monitor } from "./monitor.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { nextWaitMs, pollPace, type PollPace } from "./poll-pace.ts";
@@ -18,6 +22,9 @@ import { openStorage, type OpenedStorage } from "./storage-option.ts";
 import type { ObjectStore } from "./storage/object-store.ts";
 import { lexicalEmbedder, type Embedder } from "./text/index.ts";
 import type { ReadOptions, RecordPart } from "./types.ts";
+
+/** A poll that was switched off waits so long to be switched on. */
+const NEVER_MS = 86_400_000;
 
 /**
  * One Brainy from its first use to its end: the store, the engine on it, what runs in the
@@ -28,6 +35,7 @@ export class Session {
   readonly monitor: Monitor;
   readonly events: Emitter;
   readonly #coordination: Coordination;
+  readonly #settings: FleetSettings;
   readonly #stopping = new AbortController();
   #opening: Promise<Database> | undefined;
   #database: Database | undefined;
@@ -36,6 +44,9 @@ export class Session {
   #embedder: Embedder | undefined;
   #role: RoleDecision | undefined;
   #registry: Registry | undefined;
+  /** Cuts the time between two polls short. */
+  readonly #pollAlarm = new Alarm();
+  #pollInterval: number | undefined;
   #instanceId: string | undefined;
   #closing: Promise<void> | undefined;
 
@@ -47,6 +58,14 @@ export class Session {
       clock: options.clock,
       onEvent: (type, payload) => this.events.emit(type, payload),
     });
+    this.#settings = new FleetSettings({
+      options,
+      hints: this.hints,
+      idleMs: () => this.monitor.idleMs,
+      onEvent: (event, hidden) => this.#reportConfig(event, hidden),
+      onChange: () => this.#useSettings(),
+    });
+    this.#pollInterval = options.given.pollInterval;
     this.#role = options.distributed?.role;
     this.#instanceId = options.distributed?.instanceId;
   }
@@ -77,6 +96,11 @@ export class Session {
     return this.#registry?.nodes;
   }
 
+  /** What is in force of the settings that may change while this runs. */
+  get live(): LiveSettings {
+    return this.#settings.live;
+  }
+
   /** What instances tell each other. Without a bus nothing goes out, and nothing comes in. */
   get hints(): Hints {
     return this.#coordination.hints;
@@ -105,7 +129,8 @@ export class Session {
 
   /** The same, for callers that write. */
   async openToWrite(): Promise<Database> {
-    if (this.options.readOnly) throw this.refusal();
+    // The role in a fleet may be another one than the options say, and is known once it is open.
+    if (this.options.readOnly && this.#role === undefined) throw this.refusal();
     const database = await this.open();
     if (this.role === "reader") throw this.refusal();
     return database;
@@ -133,9 +158,8 @@ export class Session {
         "this instance is no part of a fleet: pass `distributed` to new Brainy()",
       );
     }
-    const { store } = await this.openStore();
-    const [config, instances] = await Promise.all([readSettings(store), registry.instances()]);
-    return assembleConfig(config, instances);
+    const [instances] = await Promise.all([registry.instances(), this.#settings.check()]);
+    return assembleConfig(this.#settings.config, instances);
   }
 
   /** Idempotent: the second caller waits for the first one's close, and shares its error. */
@@ -209,6 +233,7 @@ export class Session {
       },
       checkpoint,
       compaction: options.compaction,
+      mayMaintain: () => this.live.values.compaction,
       indexing: options.indexing,
       limits: options.limits,
       onEvent: (event) => this.#report(event),
@@ -221,13 +246,14 @@ export class Session {
     if (registry !== undefined) await this.#joinFleet(registry, database);
     // Without an index there is nothing to keep fresh: writing looks at the store when it has to.
     if (this.isWriteOnly) return database;
-    const pace = pollPace({
-      givenMs: options.pollIntervalMs,
-      isShared: store.capabilities.durable && checkpoint === undefined,
-      isPriced: counters !== undefined,
-      isFleet: registry !== undefined,
-    });
-    if (pace !== undefined) void this.#poll(database, pace);
+    const paceNow = (): PollPace | undefined =>
+      pollPace({
+        givenMs: this.live.values.pollInterval,
+        isShared: store.capabilities.durable && checkpoint === undefined,
+        isPriced: counters !== undefined,
+        isFleet: registry !== undefined,
+      });
+    if (registry !== undefined || paceNow() !== undefined) void this.#poll(database, paceNow);
     return database;
   }
 
@@ -245,29 +271,51 @@ export class Session {
 
   /** The registry, and the role where that depends on who is there. */
   async #findFleet(store: ObjectStore): Promise<Registry | undefined> {
-    const { clock, distributed, logger, isVerbose } = this.options;
+    const { clock, distributed, logger } = this.options;
     if (distributed === undefined) return undefined;
+    const { instanceId } = distributed;
+    await this.#settings.open(store);
     const { Registry } = await import("./cluster/registry.ts");
-    const { heartbeatIntervalMs, instanceTimeoutMs, instanceId } = distributed;
+    const { heartbeatInterval, instanceTimeout } = this.live.values;
     const registry = new Registry({
       store,
       clock,
-      heartbeatIntervalMs,
-      instanceTimeoutMs,
+      heartbeatIntervalMs: heartbeatInterval,
+      instanceTimeoutMs: instanceTimeout,
       onEvent: (event) => this.#report(event),
+      onLooked: () => this.#showInstances(registry),
       warn: (message) => logger.warn(`brainy: ${message}`),
     });
     let decision = distributed.role;
+    const { role: wanted } = this.#settings.overrides;
+    if (wanted !== undefined && (wanted === "reader" || this.options.checkpoint === undefined)) {
+      decision = overrideRole(decision, wanted, overridesKey(instanceId!));
+    }
     if (decision.role === "auto") {
       await registry.look();
       decision = decideAuto(decision.because, registry.hasLive("writer", instanceId));
     }
     this.#role = decision;
-    if (isVerbose) logger.info(`brainy: role ${decision.role}: ${decision.because}`);
+    const { verbose } = this.live.values;
+    if (verbose) logger.info(`brainy: role ${decision.role}: ${decision.because}`);
     if (decision.overrides.length > 0) {
       logger.warn(`brainy: ${decision.because} overrides ${decision.overrides.join(", ")}`);
     }
     return registry;
+  }
+
+  #useSettings(): void {
+    const { heartbeatInterval, instanceTimeout, pollInterval } = this.live.values;
+    if (pollInterval !== this.#pollInterval) this.#pollAlarm.ring();
+    this.#pollInterval = pollInterval;
+    this.#registry?.retime({
+      heartbeatIntervalMs: heartbeatInterval,
+      instanceTimeoutMs: instanceTimeout,
+    });
+  }
+
+  #showInstances(registry: Registry): Promise<void> {
+    return this.#settings.show(registry, this.#database?.view?.manifest.holder ?? "");
   }
 
   async #joinFleet(registry: Registry, database: Database): Promise<void> {
@@ -284,6 +332,7 @@ export class Session {
       idleMs: () => monitor.idleMs,
       isHolder: () => database.isHolder,
     });
+    this.#settings.start({ mayWrite: this.role !== "reader" });
     const { coordination } = this.options.distributed!;
     if (coordination.method === "none") return;
     this.#coordination.attach({
@@ -297,6 +346,7 @@ export class Session {
 
   async #close(): Promise<void> {
     this.#stopping.abort();
+    await this.#settings.close();
     const database = await this.#opening?.catch(() => undefined);
     await this.#coordination.quiet();
     try {
@@ -304,6 +354,7 @@ export class Session {
     } finally {
       // Last: until its lane is sealed, this run is alive to others.
       await this.#registry?.close();
+      if (this.#registry !== undefined) await this.#showInstances(this.#registry);
       await this.#coordination.close();
       const storage = await this.#storage?.catch(() => undefined);
       if (storage?.isOwned === true) await storage.store[Symbol.asyncDispose]();
@@ -324,14 +375,20 @@ export class Session {
   }
 
   /** Looks for what other processes wrote, until closed. Losing a look costs freshness only. */
-  async #poll(database: Database, pace: PollPace): Promise<void> {
+  async #poll(database: Database, paceNow: () => PollPace | undefined): Promise<void> {
     const { signal } = this.#stopping;
     const { clock, logger } = this.options;
     let hasWarned = false;
-    let waitMs = pace.fastestMs;
+    let waitMs = paceNow()?.fastestMs ?? NEVER_MS;
     while (!signal.aborted) {
       try {
-        await clock.sleep(waitMs, signal);
+        await this.#pollAlarm.sleep(clock, waitMs, signal);
+        const pace = paceNow();
+        if (pace === undefined) {
+          waitMs = NEVER_MS;
+          continue;
+        }
+        waitMs = Math.min(waitMs, pace.idleMs);
         const before = database.progress;
         await database.catchUp();
         hasWarned = false;
@@ -361,8 +418,22 @@ export class Session {
     }
     this.events.emit(type, payload);
     if (type === "index_updated") this.#adopted();
-    const { isVerbose, logger } = this.options;
-    if (isVerbose) logger.info(`brainy: ${type} ${JSON.stringify(payload)}`);
+    const { logger } = this.options;
+    if (this.live.values.verbose) logger.info(`brainy: ${type} ${JSON.stringify(payload)}`);
+  }
+
+  /** Rare, and of consequence: logged whether or not anything else is. */
+  #reportConfig(event: ConfigEvent, hidden: readonly string[]): void {
+    const { logger } = this.options;
+    if (event.type === "config_refused") {
+      const { type, ...payload } = event;
+      this.events.emit(type, payload);
+      logger.warn(`brainy: ${event.message}`);
+      return;
+    }
+    const { type, ...payload } = { ...event, hidden };
+    this.events.emit(type, payload);
+    logger.info(`brainy: ${type} ${JSON.stringify(payload)}`);
   }
 }
 

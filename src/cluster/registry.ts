@@ -1,3 +1,4 @@
+import { Alarm } from "../base/alarm.ts";
 import type { Clock } from "../base/clock.ts";
 import { isBrainyError } from "../base/errors.ts";
 import {
@@ -33,6 +34,8 @@ export interface RegistryOptions {
   readonly heartbeatIntervalMs: number;
   readonly instanceTimeoutMs: number;
   readonly onEvent: (event: RegistryEvent) => void;
+  /** After each look of its own accord, once this run is registered. */
+  readonly onLooked?: (() => Promise<void>) | undefined;
   readonly warn: (message: string) => void;
 }
 
@@ -84,6 +87,10 @@ export interface InstanceView {
  */
 export class Registry {
   readonly #options: RegistryOptions;
+  #heartbeatIntervalMs: number;
+  #instanceTimeoutMs: number;
+  /** Cuts the time between two heartbeats short. */
+  readonly #alarm = new Alarm();
   readonly #stopping = new AbortController();
   #runs: ReadonlyMap<string, ObservedRun> = new Map();
   #own: OwnRun | undefined;
@@ -101,6 +108,19 @@ export class Registry {
 
   constructor(options: RegistryOptions) {
     this.#options = options;
+    this.#heartbeatIntervalMs = options.heartbeatIntervalMs;
+    this.#instanceTimeoutMs = options.instanceTimeoutMs;
+  }
+
+  /** Goes on with other times: the next heartbeat goes out now, and says when the one after is due. */
+  retime(times: {
+    readonly heartbeatIntervalMs: number;
+    readonly instanceTimeoutMs: number;
+  }): void {
+    const isOther = times.heartbeatIntervalMs !== this.#heartbeatIntervalMs;
+    this.#heartbeatIntervalMs = times.heartbeatIntervalMs;
+    this.#instanceTimeoutMs = times.instanceTimeoutMs;
+    if (isOther) this.#alarm.ring();
   }
 
   /** Looks at all heartbeats: one LIST, and a GET for each run that is new or suspect. */
@@ -133,6 +153,25 @@ export class Registry {
     return false;
   }
 
+  /**
+   * Whether it falls to this run to write down who is there: to the holder of maintenance, or
+   * where that is not one of the fleet, to the first by name of those that may write. One that
+   * leaves does it only where nobody is left to.
+   */
+  keepsView(holder: string): boolean {
+    const own = this.#own;
+    if (own === undefined || own.role === "reader") return false;
+    const others = [...this.#runs.values()].filter(
+      ({ status, heartbeat }) => status === "active" && (heartbeat?.role ?? "reader") !== "reader",
+    );
+    if (this.isClosed) return others.length === 0;
+    const held = [own, ...others].find(({ incarnation }) => incarnation === holder);
+    if (held !== undefined) return held.incarnation === own.incarnation;
+    const nameOf = (run: Pick<OwnRun, "instanceId" | "incarnation">): string =>
+      `${run.instanceId}.${run.incarnation}`;
+    return others.every((other) => nameOf(own) < nameOf(other));
+  }
+
   /** Instances by name, as of the last look; this one is among them and healthy. */
   get nodes(): { readonly total: number; readonly healthy: number } {
     const runs = [...this.#runs.values()];
@@ -153,6 +192,11 @@ export class Registry {
       await this.#look();
       await this.#read([...this.#runs.values()].filter(({ etag, readEtag }) => etag !== readEtag));
     });
+    return this.views();
+  }
+
+  /** The same as of the last look: of whom the heartbeat was read, as it was then. */
+  views(): Record<string, InstanceView> {
     const shown = [...this.#runs.values()].toSorted(
       (a, b) =>
         Number(a.status === "active") - Number(b.status === "active") ||
@@ -165,13 +209,23 @@ export class Registry {
       const reached = endpoint !== undefined && { endpoint };
       views[instanceId] = { role, status, lastHeartbeat, ...reached, metrics };
     }
-    if (this.#own !== undefined) {
+    if (this.#own !== undefined && !this.isClosed) {
       const { instanceId, role, endpoint, metrics } = this.#own;
       const lastHeartbeat = this.#lastHeartbeat ?? this.#now();
       const reached = endpoint !== undefined && { endpoint };
       views[instanceId] = { role, status: "active", lastHeartbeat, ...reached, metrics: metrics() };
     }
     return views;
+  }
+
+  /** Of this run, once it is registered. */
+  get role(): Role | undefined {
+    return this.#own?.role;
+  }
+
+  /** Whether it was told to close. */
+  get isClosed(): boolean {
+    return this.#closing !== undefined;
   }
 
   /** Stops, and takes its own object away: others need not wait. Idempotent, never rejects. */
@@ -202,24 +256,29 @@ export class Registry {
     const { signal } = this.#stopping;
     let delayMs = firstDelayMs;
     let hasLooked = true;
-    await this.#try("cannot look at its fleet", () => this.look());
+    await this.#lookAndTell();
     while (!signal.aborted) {
-      await this.#options.clock.sleep(delayMs, signal).catch(() => undefined);
+      await this.#alarm.sleep(this.#options.clock, delayMs, signal).catch(() => undefined);
       if (signal.aborted) return;
       delayMs = await this.#beat();
       // A LIST costs as much as a heartbeat, and an idle instance decides nothing by it.
       hasLooked = !this.#isIdle || !hasLooked;
-      if (hasLooked) await this.#try("cannot look at its fleet", () => this.look());
+      if (hasLooked) await this.#lookAndTell();
     }
+  }
+
+  async #lookAndTell(): Promise<void> {
+    await this.#try("cannot look at its fleet", () => this.look());
+    if (!this.#stopping.signal.aborted) await this.#options.onLooked?.();
   }
 
   /** Writes this run's object. Returns when the next heartbeat is due, in milliseconds. */
   async #beat(): Promise<number> {
     const own = this.#own!;
-    const { store, heartbeatIntervalMs } = this.#options;
+    const { store } = this.#options;
     const nextInMs = this.#isIdle
-      ? Math.max(IDLE_INTERVAL_MS, heartbeatIntervalMs)
-      : heartbeatIntervalMs;
+      ? Math.max(IDLE_INTERVAL_MS, this.#heartbeatIntervalMs)
+      : this.#heartbeatIntervalMs;
     if (this.#isSilent) return nextInMs;
     const { instanceId, incarnation, role, endpoint } = own;
     const lastHeartbeat = this.#now();
@@ -257,7 +316,7 @@ export class Registry {
   }
 
   async #look(): Promise<void> {
-    const { instanceTimeoutMs } = this.#options;
+    const instanceTimeoutMs = this.#instanceTimeoutMs;
     const before = this.#runs;
     const look = await this.#list();
     this.#runs = observe(before, look);

@@ -68,6 +68,14 @@ export function decideRole(environment: Environment, options: RoleOptions): Role
   return { role: "reader", because: `${first.because} on AWS Lambda`, overrides };
 }
 
+/** A decision after an operator's file has had its say: only the environment goes before that. */
+export function overrideRole(decision: RoleDecision, role: Role, because: string): RoleDecision {
+  if (decision.role === role) return decision;
+  const isByEnvironment = decision.because.includes("BRAINY_ROLE=");
+  if (isByEnvironment) return { ...decision, overrides: [...decision.overrides, because] };
+  return { role, because, overrides: [decision.because, ...decision.overrides] };
+}
+
 /** What `auto` comes to where it depends on the others. Two that decide at once may both write. */
 export function decideAuto(because: string, hasLiveWriter: boolean): RoleDecision {
   const found = hasLiveWriter ? "a live writer is registered" : "no live writer is registered";

@@ -58,6 +58,8 @@ export interface DatabaseOptions {
   readonly checkpoint?: string | undefined;
   /** `false`: this process never maintains by itself. */
   readonly compaction: Omit<CompactionOptions, "partitionCount"> | false;
+  /** Asked each time before it maintains by itself. Default: it may. */
+  readonly mayMaintain?: (() => boolean) | undefined;
   readonly indexing: IndexingOptions;
   readonly limits: DatabaseLimits;
   readonly onEvent?: ((event: DatabaseEvent) => void) | undefined;
@@ -451,7 +453,7 @@ export class Database implements AsyncDisposable {
   /** Another process may have created the database since this one looked. */
   async #lookForDatabase(): Promise<void> {
     if (this.#config?.settings.dimensions !== undefined) return;
-    const config = await readSettings(this.#options.store);
+    const config = await readSettings(this.#options.store, this.#config);
     if (config === undefined) return;
     checkSettings(config, this.#wanted);
     const isNew = this.#following === undefined;
@@ -477,7 +479,8 @@ export class Database implements AsyncDisposable {
       await this.#createManifest(config.settings.databaseId);
     }
     if (dimensions !== undefined && this.#config!.settings.dimensions === undefined) {
-      this.#use(await fixDimensions({ store, clock, random, dimensions }));
+      const known = this.#config!.settings;
+      this.#use(await fixDimensions({ store, clock, random, dimensions, known }));
     }
     checkSettings(this.#config!, { dimensions });
     this.#writer ??= new LogWriter(this.#logOptions(this.#config!));

@@ -4,7 +4,7 @@ import { scripted } from "../../test/support/scripted-store.ts";
 import { BrainyError } from "../base/errors.ts";
 import { seededRandom } from "../base/random.ts";
 import { decodeConfig } from "../format/config.ts";
-import { CONFIG_KEY, manifestKey } from "../format/keys.ts";
+import { CONFIG_KEY, FIXED_SETTINGS_KEY, manifestKey } from "../format/keys.ts";
 import { MemoryStore } from "../storage/adapters/memory.ts";
 import { DEFAULT_COMPACTION } from "./compaction-plan.ts";
 import { DEFAULT_LIMITS } from "./database-limits.ts";
@@ -72,8 +72,9 @@ test("[S1] settings are in the store before the first slot that depends on them"
   await database.close();
   const puts = store.requests.filter((request) => request.startsWith("put"));
   expect(puts[0]).toBe(`put ${CONFIG_KEY}`);
-  expect(puts[1]).toBe(`put ${manifestKey(1)}`);
-  expect(puts).toHaveLength(5);
+  expect(puts[1]).toBe(`put ${FIXED_SETTINGS_KEY}`);
+  expect(puts[2]).toBe(`put ${manifestKey(1)}`);
+  expect(puts).toHaveLength(6);
 });
 
 test("[S1] [S2] of two processes with dimensions left open one wins, the other writes nothing", async () => {
@@ -170,7 +171,7 @@ test("[S2] a change of the file by hand at the same moment is kept", async () =>
   };
   const config = await fix(384, store);
   expect(config).toMatchObject({ note: "by hand", settings: { dimensions: 384 } });
-  expect(store.requests.filter((request) => request.startsWith("put"))).toHaveLength(2);
+  expect(store.requests.filter((request) => request.startsWith("put"))).toHaveLength(3);
 });
 
 test("[S2] races are bounded", async () => {

@@ -4,13 +4,22 @@ import { randomHex, type Random } from "../base/random.ts";
 import {
   decodeConfig,
   encodeConfig,
+  isSealedConfig,
+  sealConfig,
   type ConfigDocument,
+  type ConfigSettings,
   type DistanceMetric,
 } from "../format/config.ts";
 import { FORMAT_VERSION } from "../format/format-version.ts";
 import { CONFIG_KEY } from "../format/keys.ts";
 import type { Etag, ObjectStore } from "../storage/object-store.ts";
 import { createOnce } from "./create-once.ts";
+import {
+  describeDifference,
+  fixedDifference,
+  keepFixedSettings,
+  readFixedSettings,
+} from "./fixed-settings.ts";
 import { listManifests } from "./manifest-store.ts";
 
 const ATTEMPTS_MAX = 16;
@@ -23,7 +32,8 @@ export interface WantedSettings {
   readonly embeddingModel?: string | undefined;
 }
 
-interface Stored {
+/** The document, and which version of the object it is. */
+export interface StoredConfig {
   readonly config: ConfigDocument;
   readonly etag: Etag;
 }
@@ -31,10 +41,24 @@ interface Stored {
 /**
  * The shared settings of a database: fixed ones are in `config.json` *before* the first slot
  * that depends on them, so that two processes can never write vectors of two lengths.
+ * A process that has settings already goes on with them, whatever somebody has uploaded since.
  * Spec: docs/specs/settings.md.
  */
-export async function readSettings(store: ObjectStore): Promise<ConfigDocument | undefined> {
-  return (await readStored(store))?.config;
+export async function readSettings(
+  store: ObjectStore,
+  known?: ConfigDocument,
+): Promise<ConfigDocument | undefined> {
+  try {
+    const config = (await readStored(store))?.config;
+    const isOther =
+      known !== undefined &&
+      config !== undefined &&
+      fixedDifference(known.settings, config.settings);
+    return isOther ? known : config;
+  } catch (error) {
+    if (known === undefined || !isBrainyError(error, "BRAINY_CORRUPT")) throw error;
+    return known;
+  }
 }
 
 /** Creates the settings, or returns those that another process created first. */
@@ -61,49 +85,92 @@ export async function createSettings(options: {
     },
     instances: {},
   };
-  const bytes = encodeConfig(config);
+  const bytes = encodeConfig(sealConfig(config));
   const outcome = await createOnce({ store, clock, random, key: CONFIG_KEY, bytes });
-  const stored = outcome.kind === "won" ? config : decodeConfig(outcome.found, CONFIG_KEY);
+  if (outcome.kind === "won") {
+    if (wanted.dimensions !== undefined) await keepFixedSettings(store, config.settings);
+    return config;
+  }
+  const stored = decodeConfig(outcome.found, CONFIG_KEY);
   checkSettings(stored, wanted);
   return stored;
 }
 
-/** Fixes `dimensions` when it was left open; the first to do so wins, and the others compare. */
+/**
+ * Fixes `dimensions` when it was left open; the first to do so wins, and the others compare.
+ * `known` are the settings that this process works with: a document that was edited into another
+ * one meanwhile is refused.
+ */
 export async function fixDimensions(options: {
   readonly store: ObjectStore;
   readonly clock: Clock;
   readonly random: Random;
   readonly dimensions: number;
+  readonly known?: ConfigSettings | undefined;
 }): Promise<ConfigDocument> {
-  const { store, clock, random, dimensions } = options;
+  const { store, clock, random, dimensions, known } = options;
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     const stored = await readStored(store);
     if (stored === undefined) {
       throw new BrainyError("BRAINY_FENCED", `${CONFIG_KEY} is gone: the database was deleted`);
     }
-    const { config, etag } = stored;
+    const { config } = stored;
+    const difference = known && fixedDifference(known, config.settings);
+    if (difference !== undefined) throw editedError(describeDifference(difference));
     if (config.settings.dimensions !== undefined) {
       checkSettings(config, { dimensions });
       return config;
     }
-    const changed: ConfigDocument = {
-      ...config,
-      version: config.version + 1,
-      updated: new Date(clock.nowMs()).toISOString(),
-      nonce: randomHex(random, 8),
-      settings: { ...config.settings, dimensions },
-    };
-    try {
-      await store.put(CONFIG_KEY, encodeConfig(changed), { condition: { ifMatch: etag } });
-    } catch (error) {
-      // Lost, or unknown: either way the next round looks at what is there.
-      const isOpen =
-        isBrainyError(error, "BRAINY_CONFLICT") || isBrainyError(error, "BRAINY_UNAVAILABLE");
-      if (!isOpen) throw error;
-      await clock.sleep(random.next() * 50);
+    // Somebody may have uploaded a document from before the dimensions were fixed.
+    const kept = await readFixedSettings(store);
+    if (kept?.databaseId === config.settings.databaseId) checkKept(config, kept);
+    const settings = { ...config.settings, dimensions };
+    const changed = await changeConfig({ store, clock, random, stored, settings });
+    if (changed !== undefined) {
+      await keepFixedSettings(store, changed.config.settings);
+      return changed.config;
     }
+    await clock.sleep(random.next() * 50);
   }
   throw new BrainyError("BRAINY_CONFLICT", `${CONFIG_KEY}: lost ${ATTEMPTS_MAX} races in a row`);
+}
+
+/**
+ * Replaces the document that `stored` is by compare-and-swap, once. `undefined`: lost, or not
+ * answered; either way the caller looks at what is there. New `settings` raise the version.
+ */
+export async function changeConfig(options: {
+  readonly store: ObjectStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly stored: StoredConfig;
+  readonly settings?: ConfigSettings | undefined;
+  readonly instances?: ConfigDocument["instances"] | undefined;
+  /** The version before this change. Default: that of `stored`. */
+  readonly versionBefore?: number | undefined;
+}): Promise<StoredConfig | undefined> {
+  const { store, clock, random, stored, settings, instances } = options;
+  const { version } = stored.config;
+  const changed = sealConfig({
+    ...stored.config,
+    nonce: randomHex(random, 8),
+    ...(settings !== undefined && {
+      version: Math.max(version, options.versionBefore ?? version) + 1,
+      updated: new Date(clock.nowMs()).toISOString(),
+      settings,
+    }),
+    ...(instances !== undefined && { instances }),
+  });
+  try {
+    const condition = { ifMatch: stored.etag };
+    const { etag } = await store.put(CONFIG_KEY, encodeConfig(changed), { condition });
+    return { config: changed, etag };
+  } catch (error) {
+    const isOpen =
+      isBrainyError(error, "BRAINY_CONFLICT") || isBrainyError(error, "BRAINY_UNAVAILABLE");
+    if (!isOpen) throw error;
+    return undefined;
+  }
 }
 
 /** Refuses a database whose fixed settings are not those asked for, naming both values. */
@@ -127,7 +194,8 @@ export function checkSettings(config: ConfigDocument, wanted: WantedSettings): v
   }
 }
 
-async function readStored(store: ObjectStore): Promise<Stored | undefined> {
+/** The document of the store, checked against what data depends on when a person has edited it. */
+export async function readStored(store: ObjectStore): Promise<StoredConfig | undefined> {
   const found = await getStored(store);
   if (found !== undefined || (await listManifests(store)).length === 0) return found;
   // Settings come before manifests, so unless somebody has created both just now they are gone.
@@ -135,12 +203,43 @@ async function readStored(store: ObjectStore): Promise<Stored | undefined> {
   if (created !== undefined) return created;
   throw new BrainyError(
     "BRAINY_CORRUPT",
-    `${CONFIG_KEY} is missing, but there are manifests: restore it from a backup`,
+    `${CONFIG_KEY} is missing, but there are manifests: restore it from a backup${await cure(store)}`,
   );
 }
 
-async function getStored(store: ObjectStore): Promise<Stored | undefined> {
+async function getStored(store: ObjectStore): Promise<StoredConfig | undefined> {
   const found = await store.get(CONFIG_KEY);
   if (found === undefined) return undefined;
-  return { config: decodeConfig(found.bytes, CONFIG_KEY), etag: found.etag };
+  const config = await decodeEdited(store, found.bytes);
+  // What programs write is right, and costs no further look.
+  if (!isSealedConfig(config)) {
+    const kept = await readFixedSettings(store);
+    if (kept !== undefined) checkKept(config, kept);
+  }
+  return { config, etag: found.etag };
+}
+
+async function decodeEdited(store: ObjectStore, bytes: Uint8Array): Promise<ConfigDocument> {
+  try {
+    return decodeConfig(bytes, CONFIG_KEY);
+  } catch (error) {
+    if (!isBrainyError(error, "BRAINY_CORRUPT")) throw error;
+    const advice = `upload it again with that put right${await cure(store)}`;
+    throw new BrainyError("BRAINY_CORRUPT", `${error.message}; ${advice}`, { cause: error });
+  }
+}
+
+async function cure(store: ObjectStore): Promise<string> {
+  const kept = await readFixedSettings(store).catch(() => undefined);
+  if (kept === undefined) return "";
+  return `, or run \`brainy verify --repair\`, which makes it from the copy of the fixed settings (${JSON.stringify(kept)})`;
+}
+
+function checkKept(config: ConfigDocument, kept: ConfigSettings): void {
+  const difference = fixedDifference(kept, config.settings);
+  if (difference !== undefined) throw editedError(describeDifference(difference));
+}
+
+function editedError(what: string): BrainyError {
+  return new BrainyError("BRAINY_CORRUPT", `${CONFIG_KEY} was edited: ${what}`);
 }

@@ -29,6 +29,8 @@ export interface UpkeepOptions {
   readonly incarnation: string;
   /** `false`: only when it is asked to. */
   readonly compaction: Omit<CompactionOptions, "partitionCount"> | false;
+  /** Asked each time before it is done by itself. Default: it may. */
+  readonly mayMaintain?: (() => boolean) | undefined;
   readonly indexing: IndexingOptions;
   readonly limits: DatabaseLimits;
   readonly following: Following;
@@ -91,7 +93,8 @@ export class Upkeep {
 
   /** Starts a run in the background once enough has gathered. */
   whenDue(): void {
-    const { compaction, indexing, following } = this.#options;
+    const { indexing, following } = this.#options;
+    const compaction = this.#compaction;
     if (compaction === false || this.#running !== undefined || this.#isEnding) return;
     const { tailBytes, tailOperations, uncoveredSlots } = following;
     const isDue =
@@ -105,8 +108,9 @@ export class Upkeep {
 
   /** Sees to what is due for its age alone: docs/specs/erasure.md. */
   lookWhenDue(): void {
-    const { compaction, readOnly, following, hybridClock } = this.#options;
-    if (compaction === false || readOnly || this.#running !== undefined || this.#isEnding) return;
+    const { readOnly, following, hybridClock } = this.#options;
+    if (this.#compaction === false || readOnly || this.#running !== undefined || this.#isEnding)
+      return;
     const look = this.#looks.next({
       storeNowMs: hybridClock.storeNowMs(),
       waitingSinceMs: () => waitingSinceMs(following.manifest, following.tailSinceMs()),
@@ -119,10 +123,10 @@ export class Upkeep {
    * for a run of this process, and for another process where that is the one that maintains.
    */
   async makeRoom(): Promise<void> {
-    const { limits, following, clock, compaction } = this.#options;
+    const { limits, following, clock } = this.#options;
     const startedMs = clock.monotonicMs();
     while (following.tailBytes > limits.tailBytesMax) {
-      if (compaction !== false) await this.#start();
+      if (this.#compaction !== false) await this.#start();
       if (following.tailBytes <= limits.tailBytesMax) break;
       if (clock.monotonicMs() - startedMs >= ROOM_WAIT_MS) throw this.#fullError();
       await clock.sleep(ROOM_LOOK_MS);
@@ -135,10 +139,16 @@ export class Upkeep {
   async end(): Promise<void> {
     this.#isEnding = true;
     await this.#running;
-    const { compaction, following, hasWritten } = this.#options;
+    const { following, hasWritten } = this.#options;
     const isCrowded = following.uncoveredSlots > SLOTS_CROWDED;
-    if (compaction === false || !hasWritten() || !isCrowded) return;
+    if (this.#compaction === false || !hasWritten() || !isCrowded) return;
     await this.#maintenance.run({ takeOver: true, force: "flush" });
+  }
+
+  /** `false` while it is only done when asked for. */
+  get #compaction(): UpkeepOptions["compaction"] {
+    const { compaction, mayMaintain } = this.#options;
+    return mayMaintain?.() === false ? false : compaction;
   }
 
   /** An error is kept for health, and tried again when the tail has grown. */
@@ -172,10 +182,10 @@ export class Upkeep {
   }
 
   #fullError(): BrainyError {
-    const { following, limits, compaction } = this.#options;
+    const { following, limits } = this.#options;
     const { holder } = following.manifest;
     const who =
-      compaction === false
+      this.#compaction === false
         ? "call compact(), or let a process with compaction enabled run"
         : `${holder === "" ? "nobody" : holder} maintains and does not keep up; is it alive?`;
     return new BrainyError(

@@ -1,9 +1,18 @@
 import { expect, test } from "vitest";
-import { CONFIG_KEY, manifestKey, segmentKey, slotKey } from "../format/keys.ts";
+import { decodeConfig, isSealedConfig } from "../format/config.ts";
+import {
+  CONFIG_KEY,
+  FIXED_SETTINGS_KEY,
+  manifestKey,
+  segmentKey,
+  slotKey,
+} from "../format/keys.ts";
 import type { SegmentId } from "../format/manifest.ts";
 import { Fleet, patch, put, remove } from "../../test/support/fleet.ts";
 import { createCheckpoint, readCheckpoint } from "./checkpoint.ts";
+import { keepFixedSettings } from "./fixed-settings.ts";
 import { readManifest } from "./manifest-store.ts";
+import { createSettings } from "./settings.ts";
 import { verifyStore, type VerifyReport } from "./verify.ts";
 
 /** Two segments, one with masks, and a tail. */
@@ -177,4 +186,43 @@ test("what collection removes while verify runs is no finding", async () => {
   store.get = original;
   await store.deleteMany([...kept]);
   expect(errors(await verify(fleet))).toContain([...kept][0]);
+});
+
+test("[Y7] a config that people broke is an error, and repair makes it again from the copy", async () => {
+  const { fleet } = await filled();
+  const { store, clock, random } = fleet;
+  const { databaseId } = await fleet.newest();
+  const wanted = { dimensions: 3 };
+  await createSettings({ store, clock, random, wanted });
+  const made = decodeConfig((await store.get(CONFIG_KEY))!.bytes, CONFIG_KEY);
+  const settings = { ...made.settings, databaseId };
+  const text = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
+  await store.deleteMany([FIXED_SETTINGS_KEY]);
+  await keepFixedSettings(store, settings);
+  const good = { ...made, settings };
+  await store.put(CONFIG_KEY, text(good));
+  expect((await verify(fleet)).ok).toBe(true);
+
+  const broken = { ...good, settings: { ...settings, dimensions: 4, heartbeatInterval: 5_000 } };
+  for (const [bytes, problem] of [
+    [text(good).slice(0, 80), /not JSON/],
+    [text(broken), /settings\.dimensions is 4.*put 3 back/],
+    [undefined, /is missing/],
+  ] as const) {
+    await store.deleteMany([CONFIG_KEY]);
+    if (bytes !== undefined) await store.put(CONFIG_KEY, bytes);
+    const report = await verify(fleet);
+    expect(report.ok).toBe(false);
+    expect(report.problems).toContainEqual(
+      expect.objectContaining({ key: CONFIG_KEY, problem: expect.stringMatching(problem) }),
+    );
+    expect((await verify(fleet, true)).ok).toBe(true);
+    const mended = decodeConfig((await store.get(CONFIG_KEY))!.bytes, CONFIG_KEY);
+    expect(mended.settings).toMatchObject(settings);
+    expect(isSealedConfig(mended)).toBe(true);
+    // Of a document that can be read, the rest is kept.
+    expect(mended.settings.heartbeatInterval).toBe(
+      problem.source.includes("dimensions") ? 5_000 : undefined,
+    );
+  }
 });

@@ -1,9 +1,9 @@
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import { decodeCheckpoint, type Checkpoint } from "../format/checkpoint.ts";
-import { decodeConfig } from "../format/config.ts";
 import {
   CONFIG_KEY,
+  FIXED_SETTINGS_KEY,
   checkpointKey,
   manifestKey,
   parseCheckpointKey,
@@ -22,6 +22,7 @@ import {
 } from "./collection.ts";
 import { listLog, type LogListing } from "./log-listing.ts";
 import { repairStore } from "./verify-repair.ts";
+import { verifyConfig } from "./verify-config.ts";
 import { verifyLog } from "./verify-log.ts";
 import { ProblemList, type VerifyReport } from "./verify-report.ts";
 import { SegmentVerification } from "./verify-segments.ts";
@@ -78,7 +79,11 @@ class Verification {
     // Everything that could be missing is listed before what refers to it is read.
     const listing = await listLog(this.#store, signal);
     const listed = await this.#list();
-    const databaseId = await this.#verifyConfig();
+    const databaseId = await verifyConfig({
+      ...this.#options,
+      found: this.#found,
+      step: this.#step,
+    });
     const manifests = await this.#verifyManifests(databaseId, listing.storeMs);
     const newest = manifests.at(-1);
     const checkpoints = await this.#verifyCheckpoints(listed, databaseId ?? newest?.databaseId);
@@ -136,16 +141,6 @@ class Verification {
       }
     }
     return listed;
-  }
-
-  async #verifyConfig(): Promise<string | undefined> {
-    const found = await this.#store.get(CONFIG_KEY);
-    if (found === undefined) return undefined;
-    this.#step();
-    const config = await this.#found.attempt(CONFIG_KEY, async () =>
-      decodeConfig(found.bytes, CONFIG_KEY),
-    );
-    return config?.settings.databaseId;
   }
 
   /** All that decode, ascending; empty when the newest does not, for then none can be trusted. */
@@ -269,6 +264,7 @@ class Verification {
 function isKnown(key: string): boolean {
   return (
     key === CONFIG_KEY ||
+    key === FIXED_SETTINGS_KEY ||
     KNOWN_ELSEWHERE.test(key) ||
     parseManifestKey(key) !== undefined ||
     parseSlotKey(key) !== undefined ||

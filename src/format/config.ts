@@ -1,26 +1,31 @@
 import { encodeText } from "../base/bytes.ts";
+import { checksumHex } from "../base/checksum.ts";
 import { decodeRow } from "./blob-column.ts";
+import { readChangeable, type ChangeableSettings } from "./changeable-settings.ts";
 import { FORMAT_VERSION, newerFormat } from "./format-version.ts";
 import { JsonFields, parseJson } from "./json-fields.ts";
 
 /**
  * `_brainy/config.json`: the settings that all instances share, for people to read and to edit.
- * It carries no checksum for that reason. Fields this version does not know are kept when it is
- * read and written again, so spread a decoded document rather than listing its fields.
+ * Its checksum tells what a program wrote from what a person did, and neither is damage. Fields
+ * this version does not know are kept when it is read and written again, so spread a decoded
+ * document rather than listing its fields.
  */
 export interface ConfigDocument {
-  /** Raised by every change. */
+  /** Raised by every change of the settings. */
   readonly version: number;
-  /** ISO 8601. */
+  /** ISO 8601: when they were last changed. */
   readonly updated: string;
   readonly nonce: string;
   readonly settings: ConfigSettings;
   /** A view for people; the truth is in each instance's own heartbeat object. */
   readonly instances: Readonly<Record<string, unknown>>;
+  /** Of everything else in the document, if a program wrote it last. */
+  readonly checksum?: string | undefined;
 }
 
-/** Fixed when the database is created; `dimensions` may be filled in once. */
-export interface ConfigSettings {
+/** Fixed when the database is created, but for those that may change; see `FIXED_SETTINGS`. */
+export interface ConfigSettings extends ChangeableSettings {
   readonly databaseId: string;
   readonly formatVersion: number;
   readonly partitionStrategy: "hash";
@@ -32,6 +37,18 @@ export interface ConfigSettings {
   readonly conflictResolution: "last-write-wins";
 }
 
+/** Settings that data depends on. `dimensions` may be filled in once. */
+export const FIXED_SETTINGS = [
+  "databaseId",
+  "formatVersion",
+  "partitionStrategy",
+  "partitionCount",
+  "embeddingModel",
+  "dimensions",
+  "distanceMetric",
+  "conflictResolution",
+] as const satisfies readonly Exclude<keyof ConfigSettings, keyof ChangeableSettings>[];
+
 /** What "near" means for vectors of this database. */
 export type DistanceMetric = "cosine" | "euclidean" | "dot";
 
@@ -39,6 +56,21 @@ export type DistanceMetric = "cosine" | "euclidean" | "dot";
 export const PARTITIONS_MAX = 1000;
 /** Well above any embedding in use; guards against a slip when editing by hand. */
 export const DIMENSIONS_MAX = 65_536;
+
+/** The document with the checksum that says that a program wrote it. */
+export function sealConfig(config: ConfigDocument): ConfigDocument {
+  return { ...config, checksum: checksumOf(config) };
+}
+
+/** Whether a program wrote this, and nobody has edited it since but for its white space. */
+export function isSealedConfig(config: ConfigDocument): boolean {
+  return config.checksum === checksumOf(config);
+}
+
+function checksumOf(config: ConfigDocument): string {
+  const { checksum: _, ...rest } = config;
+  return checksumHex(encodeText(JSON.stringify(rest)));
+}
 
 /** Pretty-printed JSON with a newline at its end. */
 export function encodeConfig(config: ConfigDocument): Uint8Array {
@@ -51,8 +83,6 @@ export function decodeConfig(bytes: Uint8Array, where: string): ConfigDocument {
   const text = decodeRow(bytes, where).replace(/^\uFEFF/, "");
   const fields = new JsonFields(parseJson(text, where), where);
   const settings = fields.object("settings");
-  const formatVersion = settings.integer("formatVersion", 1);
-  if (formatVersion > FORMAT_VERSION) throw newerFormat(where, formatVersion);
   return {
     ...fields.value,
     version: fields.integer("version"),
@@ -60,18 +90,28 @@ export function decodeConfig(bytes: Uint8Array, where: string): ConfigDocument {
     nonce: fields.string("nonce"),
     settings: {
       ...settings.value,
-      databaseId: settings.nonEmpty("databaseId"),
-      formatVersion,
-      partitionStrategy: settings.oneOf("partitionStrategy", ["hash"]),
-      partitionCount: settings.integer("partitionCount", 1, PARTITIONS_MAX),
-      embeddingModel: settings.string("embeddingModel"),
-      ...(settings.has("dimensions")
-        ? { dimensions: settings.integer("dimensions", 1, DIMENSIONS_MAX) }
-        : {}),
-      distanceMetric: settings.oneOf("distanceMetric", ["cosine", "euclidean", "dot"]),
-      conflictResolution: settings.oneOf("conflictResolution", ["last-write-wins"]),
+      ...readFixed(settings, where),
+      ...readChangeable(settings),
     },
     instances: fields.object("instances").value,
+  };
+}
+
+/** The settings that data depends on, each checked. */
+export function readFixed(settings: JsonFields, where: string): ConfigSettings {
+  const formatVersion = settings.integer("formatVersion", 1);
+  if (formatVersion > FORMAT_VERSION) throw newerFormat(where, formatVersion);
+  return {
+    databaseId: settings.nonEmpty("databaseId"),
+    formatVersion,
+    partitionStrategy: settings.oneOf("partitionStrategy", ["hash"]),
+    partitionCount: settings.integer("partitionCount", 1, PARTITIONS_MAX),
+    embeddingModel: settings.string("embeddingModel"),
+    ...(settings.has("dimensions")
+      ? { dimensions: settings.integer("dimensions", 1, DIMENSIONS_MAX) }
+      : {}),
+    distanceMetric: settings.oneOf("distanceMetric", ["cosine", "euclidean", "dot"]),
+    conflictResolution: settings.oneOf("conflictResolution", ["last-write-wins"]),
   };
 }
 

@@ -2,6 +2,15 @@ import { BrainyError, corrupt } from "../base/errors.ts";
 import { parseLane, parseVersion } from "./version.ts";
 import type { LaneId, Version } from "./version.ts";
 
+/** The cause of an error about one field of a document, for those who tell of it in parts. */
+export interface WrongField {
+  /** Its path. */
+  readonly field: string;
+  /** `undefined`: it is absent. */
+  readonly is: unknown;
+  readonly wanted: string;
+}
+
 /** Text out of a store, parsed; anything but JSON is corruption of `where`. */
 export function parseJson(text: string, where: string): unknown {
   try {
@@ -71,6 +80,11 @@ export class JsonFields {
     return this.fail(name, `a whole number from ${least} ${upTo}`);
   }
 
+  boolean(name: string): boolean {
+    const value = this.#get(name);
+    return typeof value === "boolean" ? value : this.fail(name, "true or false");
+  }
+
   version(name: string): Version {
     return parseVersion(this.#get(name), `${this.#where}: ${this.path(name)}`);
   }
@@ -99,7 +113,10 @@ export class JsonFields {
   fail(name: string, wanted: string): never {
     const value = this.#get(name);
     const shown = value === undefined ? "absent" : JSON.stringify(value).slice(0, 60);
-    throw corrupt(this.#where, `${this.path(name)} must be ${wanted}, it is ${shown}`);
+    const field = this.path(name);
+    const cause: WrongField = { field, is: value, wanted };
+    const message = `${this.#where}: ${field} must be ${wanted}, it is ${shown}`;
+    throw new BrainyError("BRAINY_CORRUPT", message, { cause });
   }
 
   #get(name: string): unknown {

@@ -8,6 +8,10 @@ import type { SegmentId } from "./manifest.ts";
 
 /** The shared settings. */
 export const CONFIG_KEY = "_brainy/config.json";
+/** What data depends on among them, for nobody to edit. */
+export const FIXED_SETTINGS_KEY = "_brainy/fixed-settings.json";
+/** Before the instance id of an operator's overrides. */
+export const OVERRIDES_PREFIX = "_brainy/instances/";
 /** Before every manifest's number. */
 export const MANIFEST_PREFIX = "_brainy/manifests/";
 /** Before every slot's lane and number. */
@@ -93,6 +97,11 @@ export function checkpointKey(name: string): string {
 /** `undefined` for keys that are no checkpoint's. */
 export function parseCheckpointKey(key: string): string | undefined {
   return CHECKPOINT.exec(key)?.[1];
+}
+
+/** Key of an operator's overrides for one instance. */
+export function overridesKey(instanceId: string): string {
+  return `${OVERRIDES_PREFIX}${instanceId}.json`;
 }
 
 /** Key of the heartbeat of one process run. */

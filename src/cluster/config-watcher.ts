@@ -1,0 +1,360 @@
+import { Alarm } from "../base/alarm.ts";
+import type { Clock } from "../base/clock.ts";
+import { BrainyError, isBrainyError } from "../base/errors.ts";
+import type { Random } from "../base/random.ts";
+import { keepFixedSettings, readFixedSettings } from "../engine/fixed-settings.ts";
+import { changeConfig, readStored, type StoredConfig } from "../engine/settings.ts";
+import { decodeConfig, isSealedConfig, type ConfigDocument } from "../format/config.ts";
+import { decodeOverrides, type InstanceOverrides } from "../format/instance-overrides.ts";
+import type { WrongField } from "../format/json-fields.ts";
+import { CONFIG_KEY, overridesKey } from "../format/keys.ts";
+import type { Etag, ObjectStore } from "../storage/object-store.ts";
+import {
+  changesBetween,
+  isViewOutdated,
+  judgeConfig,
+  unknownSettings,
+  type SettingChange,
+} from "./config-change.ts";
+import { IDLE_AFTER_MS } from "./liveness.ts";
+import type { InstanceView } from "./registry.ts";
+
+/** How often the shared settings are looked at, while somebody uses this instance. */
+const BUSY_MS = 10_000;
+/** And when nobody has for ten minutes. */
+const IDLE_MS = 60_000;
+/** How often one check goes after a document that others change under it. */
+const ROUNDS_MAX = 4;
+
+/** What became of a document that somebody changed. */
+export type ConfigEvent =
+  | {
+      readonly type: "config_changed";
+      /** Key of the document. */
+      readonly source: string;
+      /** Of the shared settings. */
+      readonly version: number;
+      readonly changes: readonly SettingChange[];
+    }
+  | {
+      readonly type: "config_refused";
+      readonly source: string;
+      /** Path of the field, or `document` when it is none in particular. */
+      readonly field: string;
+      readonly was?: unknown;
+      readonly is?: unknown;
+      readonly wanted: string;
+      readonly message: string;
+    };
+
+/** What a watcher watches, and whom it tells. */
+export interface ConfigWatcherOptions {
+  readonly store: ObjectStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Whose overrides to look for; a name that was made up has none. */
+  readonly instanceId: string | undefined;
+  /** Since the last operation of a user. */
+  readonly idleMs: () => number;
+  /** Once what it tells of is in use. */
+  readonly onEvent: (event: ConfigEvent) => void;
+  /** After `shared` or `overrides` have become others. */
+  readonly onChange: () => void;
+  readonly warn: (message: string) => void;
+}
+
+/**
+ * Follows `config.json` and this instance's overrides while it runs: takes up what may change,
+ * refuses what may not, and writes down again as ours what a person has uploaded.
+ * Spec: docs/specs/shared-config.md.
+ */
+export class ConfigWatcher {
+  readonly #options: ConfigWatcherOptions;
+  readonly #stopping = new AbortController();
+  readonly #alarm = new Alarm();
+  /** The document that this run works with. */
+  #stored: StoredConfig | undefined;
+  /** Of what was looked at last, which may have been refused. */
+  #etag: Etag | undefined;
+  #mustRewrite = false;
+  #mayWrite = false;
+  #hasKept = false;
+  #overrides: InstanceOverrides = {};
+  #overridesEtag: Etag | undefined;
+  /** What is in the store and not in force. */
+  #refused: Etag | "missing" | undefined;
+  #turn: Promise<void> = Promise.resolve();
+  #waiting: Promise<void> | undefined;
+  #running: Promise<void> | undefined;
+  readonly #warned = new Set<string>();
+
+  private constructor(options: ConfigWatcherOptions) {
+    this.#options = options;
+  }
+
+  /** Reads both documents, and fails with what is wrong about them: nothing runs yet. */
+  static async open(options: ConfigWatcherOptions): Promise<ConfigWatcher> {
+    const watcher = new ConfigWatcher(options);
+    const { store } = options;
+    const [stored] = await Promise.all([readStored(store), watcher.#openOverrides()]);
+    watcher.#stored = stored;
+    watcher.#etag = stored?.etag;
+    if (stored !== undefined) {
+      watcher.#warnOfUnknown(stored.config);
+      watcher.#mustRewrite = !isSealedConfig(stored.config);
+    }
+    return watcher;
+  }
+
+  /** `undefined` while the store is empty. */
+  get config(): ConfigDocument | undefined {
+    return this.#stored?.config;
+  }
+
+  get overrides(): InstanceOverrides {
+    return this.#overrides;
+  }
+
+  /** From here on it looks by itself, and writes where `mayWrite`. */
+  start({ mayWrite }: { readonly mayWrite: boolean }): void {
+    this.#mayWrite = mayWrite;
+    this.#running ??= this.#run();
+  }
+
+  /**
+   * Looks now: one conditional GET, and one of the overrides. Calls that come while one waits for
+   * its turn share it. Rejects when the store does not answer.
+   */
+  check(): Promise<void> {
+    this.#waiting ??= this.#inTurn(() => {
+      this.#waiting = undefined;
+      return this.#check();
+    });
+    return this.#waiting;
+  }
+
+  /**
+   * Shows these instances in the document, where it says of others. A document that was refused,
+   * or that somebody changes at this moment, is left alone: the next look comes back to it.
+   */
+  show(instances: Readonly<Record<string, InstanceView>>): Promise<void> {
+    return this.#inTurn(async () => {
+      const stored = this.#stored;
+      if (
+        stored === undefined ||
+        this.#refused !== undefined ||
+        this.#mustRewrite ||
+        !this.#mayWrite
+      )
+        return;
+      if (!isViewOutdated(stored.config.instances, instances)) return;
+      const changed = await this.#change({ stored, instances });
+      if (changed !== undefined) this.#adopt(changed);
+    });
+  }
+
+  /** Stops looking. Idempotent. */
+  async close(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+    await this.#turn;
+  }
+
+  #inTurn(run: () => Promise<void>): Promise<void> {
+    const done = this.#turn.then(run);
+    this.#turn = done.catch(() => undefined);
+    return done;
+  }
+
+  async #run(): Promise<void> {
+    const { clock, idleMs } = this.#options;
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      try {
+        await this.check();
+        this.#warned.delete("look");
+      } catch (error) {
+        this.#warn("look", `cannot look at the shared settings: ${String(error)}`);
+      }
+      const waitMs = idleMs() >= IDLE_AFTER_MS ? IDLE_MS : BUSY_MS;
+      await this.#alarm.sleep(clock, waitMs, signal).catch(() => undefined);
+    }
+  }
+
+  async #check(): Promise<void> {
+    await this.#checkOverrides();
+    for (let round = 0; round < ROUNDS_MAX; round++) {
+      if (await this.#checkConfig()) return;
+    }
+  }
+
+  /** `false`: it has changed under this check. */
+  async #checkConfig(): Promise<boolean> {
+    const { store } = this.#options;
+    if (this.#stored === undefined) return this.#findConfig();
+    const known = this.#stored;
+    const found = await store.getIfChanged(CONFIG_KEY, this.#etag ?? known.etag);
+    if (found === "unchanged") return this.#rewrite(known.config);
+    if (found === undefined) {
+      if (this.#refused === "missing") return true;
+      this.#refuse("missing", { field: "document", wanted: "it was deleted: restore it" });
+      return true;
+    }
+    this.#etag = found.etag;
+    const config = this.#decode(found.bytes, found.etag);
+    if (config === undefined) return true;
+    const verdict = judgeConfig(known.config, config);
+    if (verdict.kind === "refuse") {
+      this.#refuse(found.etag, { ...verdict.difference, wanted: verdict.wanted });
+      return true;
+    }
+    this.#adopt({ config, etag: found.etag });
+    this.#mustRewrite = verdict.mustRewrite;
+    if (verdict.mustRewrite) this.#warnOfUnknown(config);
+    const isOurs = await this.#rewrite(known.config);
+    this.#tell(CONFIG_KEY, verdict.changes);
+    return isOurs;
+  }
+
+  /** `undefined`: it was refused. */
+  #decode(bytes: Uint8Array, etag: Etag): ConfigDocument | undefined {
+    try {
+      return decodeConfig(bytes, CONFIG_KEY);
+    } catch (error) {
+      if (!isBrainyError(error)) throw error;
+      this.#refuse(etag, partsOf(error));
+      return undefined;
+    }
+  }
+
+  /** The first document of a store that was empty. */
+  async #findConfig(): Promise<boolean> {
+    const stored = await readStored(this.#options.store);
+    if (stored === undefined) return true;
+    this.#adopt(stored);
+    this.#warnOfUnknown(stored.config);
+    this.#tell(CONFIG_KEY, changesBetween({}, stored.config.settings));
+    return true;
+  }
+
+  /** Makes a document ours that a person wrote. `false`: somebody else was there first. */
+  async #rewrite({ version: versionBefore }: ConfigDocument): Promise<boolean> {
+    const stored = this.#stored!;
+    if (!this.#mayWrite || this.#refused !== undefined) return true;
+    if (!this.#mustRewrite) {
+      await this.#keepFixed(stored.config);
+      return true;
+    }
+    const { settings } = stored.config;
+    const changed = await this.#change({ stored, settings, versionBefore });
+    if (changed === undefined) return false;
+    this.#adopt(changed);
+    return true;
+  }
+
+  /** Once a run: a copy that a crash, or a hand that filled in dimensions, has left unwritten. */
+  async #keepFixed({ settings }: ConfigDocument): Promise<void> {
+    if (this.#hasKept || settings.dimensions === undefined) return;
+    const { store } = this.#options;
+    if ((await readFixedSettings(store)) === undefined) await keepFixedSettings(store, settings);
+    this.#hasKept = true;
+  }
+
+  async #change(
+    change: Omit<Parameters<typeof changeConfig>[0], "store" | "clock" | "random">,
+  ): Promise<StoredConfig | undefined> {
+    const { store, clock, random } = this.#options;
+    try {
+      return await changeConfig({ store, clock, random, ...change });
+    } catch (error) {
+      if (!isBrainyError(error)) throw error;
+      // Where this run may not write, what it reads is in force all the same.
+      this.#mayWrite = false;
+      this.#warn("write", `cannot write ${CONFIG_KEY}: ${error.message}`);
+      return undefined;
+    }
+  }
+
+  #adopt(stored: StoredConfig): void {
+    this.#stored = stored;
+    this.#etag = stored.etag;
+    this.#mustRewrite = false;
+    this.#refused = undefined;
+    this.#options.onChange();
+  }
+
+  async #openOverrides(): Promise<void> {
+    const { store, instanceId } = this.#options;
+    if (instanceId === undefined) return;
+    const key = overridesKey(instanceId);
+    const found = await store.get(key);
+    this.#overridesEtag = found?.etag;
+    if (found !== undefined) this.#overrides = decodeOverrides(found.bytes, key);
+  }
+
+  async #checkOverrides(): Promise<void> {
+    const { store, instanceId } = this.#options;
+    if (instanceId === undefined) return;
+    const key = overridesKey(instanceId);
+    const etag = this.#overridesEtag;
+    const found = etag === undefined ? await store.get(key) : await store.getIfChanged(key, etag);
+    if (found === "unchanged") return;
+    this.#overridesEtag = found?.etag;
+    const before = this.#overrides;
+    try {
+      this.#overrides = found === undefined ? {} : decodeOverrides(found.bytes, key);
+    } catch (error) {
+      if (!isBrainyError(error)) throw error;
+      this.#options.onEvent(refusal(key, partsOf(error)));
+      return;
+    }
+    if (before.role !== this.#overrides.role) {
+      this.#options.warn(`${key}: another role applies when this instance starts again`);
+    }
+    this.#options.onChange();
+    this.#tell(key, changesBetween(before, this.#overrides));
+  }
+
+  #tell(source: string, changes: readonly SettingChange[]): void {
+    if (changes.length === 0) return;
+    const version = this.#stored?.config.version ?? 0;
+    this.#options.onEvent({ type: "config_changed", source, version, changes });
+  }
+
+  #refuse(what: Etag | "missing", difference: RefusedField): void {
+    this.#refused = what;
+    this.#options.onEvent(refusal(CONFIG_KEY, difference));
+  }
+
+  #warnOfUnknown(config: ConfigDocument): void {
+    const names = unknownSettings(config).join(", ");
+    if (names === "") return;
+    this.#warn(`unknown ${names}`, `${CONFIG_KEY}: settings unknown to this version: ${names}`);
+  }
+
+  /** Once, until it has gone well again. */
+  #warn(about: string, message: string): void {
+    if (this.#warned.has(about) || this.#stopping.signal.aborted) return;
+    this.#warned.add(about);
+    this.#options.warn(message);
+  }
+}
+
+interface RefusedField {
+  readonly field: string;
+  readonly was?: unknown;
+  readonly is?: unknown;
+  readonly wanted: string;
+}
+
+function refusal(source: string, refused: RefusedField): ConfigEvent {
+  const { field, wanted } = refused;
+  const message = wanted.includes(field) ? wanted : `${field}: ${wanted}`;
+  return { type: "config_refused", source, ...refused, message: `${source} refused: ${message}` };
+}
+
+/** The field that an error of a decoder is about, as far as it says. */
+function partsOf(error: BrainyError): RefusedField {
+  const { field = "document", is, wanted } = (error.cause ?? {}) as Partial<WrongField>;
+  return { field, ...(is !== undefined && { is }), wanted: wanted ?? error.message };
+}

@@ -1,0 +1,78 @@
+import { isBrainyError } from "../base/errors.ts";
+import { FIXED_SETTINGS, type ConfigSettings } from "../format/config.ts";
+import { decodeFixedSettings, encodeFixedSettings } from "../format/fixed-settings.ts";
+import { FIXED_SETTINGS_KEY } from "../format/keys.ts";
+import type { ObjectStore } from "../storage/object-store.ts";
+
+/** A fixed setting that is not what data depends on. */
+export interface FixedDifference {
+  /** Its path in the document: `settings.dimensions`. */
+  readonly field: string;
+  readonly was: unknown;
+  /** `undefined`: it was taken out. */
+  readonly is: unknown;
+}
+
+/** The first fixed setting in which `is` departs from `was`. Open dimensions may be filled in. */
+export function fixedDifference(
+  was: ConfigSettings,
+  is: ConfigSettings,
+): FixedDifference | undefined {
+  for (const name of FIXED_SETTINGS) {
+    if (was[name] === undefined || was[name] === is[name]) continue;
+    return { field: `settings.${name}`, was: was[name], is: is[name] };
+  }
+  return undefined;
+}
+
+/** For messages: what is wrong, and what is wanted. */
+export function describeDifference({ field, was, is }: FixedDifference): string {
+  const found = is === undefined ? "was taken out" : `is ${JSON.stringify(is)}`;
+  return `${field} ${found}, and data depends on it: put ${JSON.stringify(was)} back`;
+}
+
+/**
+ * Keeps a copy of the settings that nobody edits. Called by whoever has just fixed them; a copy
+ * that could not be written costs nothing but the help that it would have been.
+ */
+export async function keepFixedSettings(
+  store: ObjectStore,
+  settings: ConfigSettings,
+): Promise<void> {
+  const bytes = encodeFixedSettings(settings);
+  try {
+    await store.put(FIXED_SETTINGS_KEY, bytes, { condition: { ifAbsent: true } });
+  } catch (error) {
+    if (isBrainyError(error, "BRAINY_FENCED")) throw error;
+    if (isBrainyError(error, "BRAINY_CONFLICT")) await replaceForeign(store, settings, bytes);
+  }
+}
+
+/** The copy, or `undefined` where there is none that can be read. */
+export async function readFixedSettings(store: ObjectStore): Promise<ConfigSettings | undefined> {
+  const found = await store.get(FIXED_SETTINGS_KEY);
+  return found && decodedOrNone(found.bytes);
+}
+
+/** A copy that a database left behind which somebody has deleted, but for this object. */
+async function replaceForeign(
+  store: ObjectStore,
+  { databaseId }: ConfigSettings,
+  bytes: Uint8Array,
+): Promise<void> {
+  try {
+    const found = await store.get(FIXED_SETTINGS_KEY);
+    if (found === undefined || decodedOrNone(found.bytes)?.databaseId === databaseId) return;
+    await store.put(FIXED_SETTINGS_KEY, bytes, { condition: { ifMatch: found.etag } });
+  } catch {
+    // Whoever needs the copy finds that it is of another database, and does without.
+  }
+}
+
+function decodedOrNone(bytes: Uint8Array): ConfigSettings | undefined {
+  try {
+    return decodeFixedSettings(bytes, FIXED_SETTINGS_KEY);
+  } catch {
+    return undefined;
+  }
+}
