@@ -20,6 +20,11 @@ export class BoundedQueue<Item> {
     }
   }
 
+  /** The oldest. */
+  shift(): Item | undefined {
+    return this.#items.shift();
+  }
+
   /** Everything that waits, oldest first. */
   takeAll(): Item[] {
     return this.#items.splice(0);

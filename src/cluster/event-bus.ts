@@ -21,6 +21,8 @@ export interface EventBus {
   readonly name: string;
   /** Whether what is published now would reach others, as far as this process knows. */
   readonly isConnected: boolean;
+  /** Why it is not connected, once it has tried; health shows it. */
+  readonly trouble?: string | undefined;
   /** Hints that were dropped here, before they could be sent or delivered. */
   readonly droppedCount: number;
 

@@ -34,7 +34,8 @@ function open(): { hints: Hints; bus: RecordingBus; time: VirtualTime } {
   const time = new VirtualTime();
   const hints = new Hints(time.machine());
   const bus = new RecordingBus();
-  hints.start({ bus, databaseId: "own", instanceId: "me", incarnation: ME });
+  hints.use(bus);
+  hints.start({ databaseId: "own", instanceId: "me", incarnation: ME });
   return { hints, bus, time };
 }
 
@@ -74,7 +75,8 @@ test("[E4] what waits to be sent is bounded, and the oldest make room", () => {
   const hints = new Hints(new VirtualTime().machine());
   for (let i = 0; i < 300; i++) hints.publish("log", { lane: String(i), slot: 0 }, String(i));
   const bus = new RecordingBus();
-  hints.start({ bus, databaseId: "own", instanceId: "me", incarnation: ME });
+  hints.use(bus);
+  hints.start({ databaseId: "own", instanceId: "me", incarnation: ME });
   hints.close();
   expect(bus.published).toHaveLength(256);
   expect(bus.published[0]!.payload["lane"]).toBe("44");
@@ -99,7 +101,7 @@ test("hints of others are handed out by type, own ones and those of other databa
 test("without a bus hints go nowhere, and nobody minds", async () => {
   const hints = new Hints(new VirtualTime().machine());
   hints.publish("config_changed", { version: 2 });
-  expect(hints.isConnected).toBeUndefined();
+  expect(hints.isConnected).toBe(false);
   expect(hints.counters).toEqual({ sent: 0, received: 0, dropped: 0 });
   hints.close();
 });

@@ -8,9 +8,8 @@ const SPACING_MS = 50;
 /** Hints about different things that wait to be sent; the oldest make room. */
 const WAITING_MAX = 256;
 
-/** Who speaks, and through what. */
+/** Who speaks, and to whom. */
 export interface HintsIdentity {
-  readonly bus: EventBus;
   readonly databaseId: string;
   readonly instanceId: string;
   readonly incarnation: string;
@@ -35,6 +34,7 @@ export class Hints {
   readonly #waiting = new Map<string, Pick<Hint, "type" | "payload">>();
   readonly #sending: Coalesced;
   readonly #stopping = new AbortController();
+  #bus: EventBus | undefined;
   #identity: HintsIdentity | undefined;
   #unsubscribe: (() => void) | undefined;
   #sent = 0;
@@ -52,20 +52,39 @@ export class Hints {
   }
 
   get counters(): HintCounters {
-    const dropped = this.#dropped + (this.#identity?.bus.droppedCount ?? 0);
+    const dropped = this.#dropped + (this.#bus?.droppedCount ?? 0);
     return { sent: this.#sent, received: this.#received, dropped };
   }
 
-  /** Whether others would hear; `undefined` where there is no bus. */
-  get isConnected(): boolean | undefined {
-    return this.#identity?.bus.isConnected;
+  /** Whether there is a bus, and it carries something, as far as is known. */
+  get isConnected(): boolean {
+    return this.#bus?.isConnected === true;
+  }
+
+  /** Whether others hear this instance, and it hears them. */
+  get isListening(): boolean {
+    return this.#identity !== undefined && this.isConnected;
+  }
+
+  /** Why it is not connected. */
+  get trouble(): string | undefined {
+    return this.#bus?.trouble;
+  }
+
+  /** What hints will go over. */
+  use(bus: EventBus): void {
+    this.#bus = bus;
   }
 
   /** From here on hints go out and come in. */
   start(identity: HintsIdentity): void {
     if (this.#identity !== undefined || this.#stopping.signal.aborted) return;
     this.#identity = identity;
-    this.#unsubscribe = identity.bus.subscribe(identity.databaseId, (given) => this.#hear(given));
+    try {
+      this.#unsubscribe = this.#bus?.subscribe(identity.databaseId, (given) => this.#hear(given));
+    } catch {
+      // A bus of the user's own that breaks its contract: as if all hints were lost.
+    }
     if (this.#waiting.size > 0) this.#sending.request();
   }
 
@@ -105,8 +124,9 @@ export class Hints {
 
   #send(): void {
     const identity = this.#identity;
-    if (identity === undefined) return;
-    const { bus, databaseId, instanceId, incarnation } = identity;
+    const bus = this.#bus;
+    if (identity === undefined || bus === undefined) return;
+    const { databaseId, instanceId, incarnation } = identity;
     const waiting = [...this.#waiting.values()];
     this.#waiting.clear();
     for (const { type, payload } of waiting) {
