@@ -363,10 +363,13 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
     await (await this.#session.open()).flush();
   }
 
-  /** Folds the log into segments and segments into as few as can be. Reads go on meanwhile. */
+  /**
+   * Folds the log into segments and segments into as few as can be. Reads go on meanwhile. Where
+   * another live instance maintains and hints reach it, that one is asked first.
+   */
   async compact(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
     refuseUnknownKeys(options, ["signal"], "options");
-    await (await this.#session.openToWrite()).compact(options);
+    await this.#session.compact(options);
   }
 
   /**

@@ -7,6 +7,7 @@ import { seededRandom, type Random } from "./base/random.ts";
 import type { EventBus, HintHandler } from "./cluster/event-bus.ts";
 import type { Hint } from "./cluster/hint.ts";
 import { LocalEventBus } from "./cluster/local-event-bus.ts";
+import { readNewestManifest } from "./engine/manifest-store.ts";
 import { MemoryStore } from "./storage/adapters/memory.ts";
 import { metered } from "./storage/layers/metered.ts";
 import type { BrainyOptions, DistributedOptions } from "./types.ts";
@@ -172,6 +173,112 @@ test("a new manifest is told, and adopted", async () => {
   await writer.compact();
   await fleet.time.pass(2_000);
   expect(partitions.map(({ length }) => length)).toEqual([1, 1]);
+});
+
+/** Time passes until a promise is settled. */
+async function within(fleet: Fleet, ms: number, work: Promise<unknown>): Promise<number> {
+  let isSettled = false;
+  const done = work.finally(() => (isSettled = true));
+  for (let passed = 0; passed < ms; passed += 100) {
+    await fleet.time.pass(100);
+    if (isSettled) return done.then(() => passed);
+  }
+  throw new Error(`not settled in ${ms} ms`);
+}
+
+test("[E8] compact() asks the live holder, which does it, and keeps maintenance", async () => {
+  const fleet = new Fleet();
+  const holder = await fleet.open({ role: "writer", instanceId: "holder" });
+  await holder.add([1], {}, { id: "a" });
+  await holder.compact();
+  const other = await fleet.open({ role: "writer", instanceId: "other" });
+  await other.add([2], {}, { id: "b" });
+  await fleet.time.pass(1_000);
+  const events = [eventsOf(holder, "committed", "took-over"), eventsOf(other, "took-over")];
+  await within(fleet, 5_000, other.compact());
+  expect(events[0]!.map(({ type }) => type)).toContain("committed");
+  expect(events[0]!.map(({ type }) => type)).not.toContain("took-over");
+  expect(events[1]).toEqual([]);
+  expect(other.getMetrics().log.slots).toBe(0);
+  expect(other.getMetrics().index.tailOperations).toBe(0);
+});
+
+test("[E8] a holder that does not hear is taken over from, after ten seconds", async () => {
+  const fleet = new Fleet();
+  const holder = await fleet.open({
+    role: "writer",
+    instanceId: "holder",
+    coordinationMethod: "none",
+    coordinator: undefined,
+  });
+  await holder.add([1], {}, { id: "a" });
+  await holder.compact();
+  const other = await fleet.open({ role: "writer", instanceId: "other" });
+  await other.add([2], {}, { id: "b" });
+  const events = eventsOf(other, "took-over");
+  const passed = await within(fleet, 20_000, other.compact());
+  expect(passed).toBeGreaterThanOrEqual(9_900);
+  expect(passed).toBeLessThan(12_000);
+  expect(events).toHaveLength(1);
+  expect(other.getMetrics().index.tailOperations).toBe(0);
+});
+
+test("[E8] an answer that is not true is looked at, and a call that is given up ends", async () => {
+  const fleet = new Fleet();
+  const holder = await fleet.open({
+    role: "writer",
+    instanceId: "holder",
+    coordinationMethod: "none",
+    coordinator: undefined,
+  });
+  await holder.add([1], {}, { id: "a" });
+  await holder.compact();
+  const incarnation = (await holderOf(fleet.memory)).holder;
+  const other = await fleet.open({ role: "writer", instanceId: "other" });
+  await other.add([2], {}, { id: "b" });
+  const { databaseId } = await databaseOf(fleet.memory);
+  fleet.bus.subscribe(databaseId, (given) => {
+    const { type, payload } = given as Hint;
+    const lie = { ...hintOf(databaseId, 0), incarnation, type: "compacted" } as const;
+    if (type === "compact") fleet.bus.publish({ ...lie, payload: { ...payload, isDone: true } });
+  });
+  const events = eventsOf(other, "took-over");
+  await within(fleet, 5_000, other.compact());
+  expect(events).toHaveLength(1);
+  expect(other.getMetrics().index.tailOperations).toBe(0);
+
+  await other.add([3], {}, { id: "c" });
+  const giveUp = new AbortController();
+  const third = await fleet.open({ role: "writer", instanceId: "third" });
+  const failed = third.compact({ signal: giveUp.signal }).catch((error: unknown) => error);
+  giveUp.abort(new Error("enough"));
+  await within(fleet, 2_000, failed);
+  expect(await failed).toMatchObject({ message: "enough" });
+});
+
+async function holderOf(store: MemoryStore): Promise<{ holder: string }> {
+  const manifest = await readNewestManifest(store);
+  return { holder: manifest!.holder };
+}
+
+test("metrics count hints, and health says when nobody hears", async () => {
+  const fleet = new Fleet();
+  const alone = await fleet.open({
+    role: "writer",
+    coordinationMethod: "none",
+    coordinator: undefined,
+  });
+  expect(alone.getMetrics().hints).toBeUndefined();
+  const writer = await fleet.open({ role: "writer", instanceId: "w-1" });
+  await writer.add([1], {}, { id: "a" });
+  const reader = await fleet.open({ role: "reader", instanceId: "r-1" });
+  await writer.add([2], {}, { id: "b" });
+  await fleet.time.pass(1_000);
+  const { hints } = writer.getMetrics();
+  expect(hints).toMatchObject({ connected: true, dropped: 0 });
+  expect(hints!.sent).toBeGreaterThanOrEqual(2);
+  expect(reader.getMetrics().hints!.received).toBeGreaterThanOrEqual(1);
+  expect(reader.getHealthStatus()).toMatchObject({ status: "healthy", warnings: [] });
 });
 
 /** Drops, repeats and reorders hints, and makes some up. */

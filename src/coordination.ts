@@ -4,6 +4,7 @@ import type { EventBus } from "./cluster/event-bus.ts";
 import type { Hint } from "./cluster/hint.ts";
 import { Hints } from "./cluster/hints.ts";
 import type { Role } from "./cluster/role.ts";
+import { CompactionService, askToCompact } from "./compact-elsewhere.ts";
 import type { Database } from "./engine/database.ts";
 import type { Manifest } from "./format/manifest.ts";
 import { LANE_PATTERN, type LaneId } from "./format/version.ts";
@@ -42,6 +43,7 @@ export class Coordination {
   readonly #ahead: Coalesced;
   readonly #looking: Coalesced;
   readonly #fleet: Coalesced;
+  readonly #compactions: CompactionService;
   /** Lanes that hints were wrong about: read again after the next look. */
   readonly #doubtful = new Set<LaneId>();
   readonly #partitions = new Set<string>();
@@ -56,11 +58,18 @@ export class Coordination {
     this.#ahead = coalesced(0, () => this.#readAhead());
     this.#looking = coalesced(LOOK_SPACING_MS, () => this.#look());
     this.#fleet = coalesced(LOOK_SPACING_MS, async () => this.#host?.lookAtFleet());
+    this.#compactions = new CompactionService({
+      clock: options.clock,
+      hints: this.hints,
+      signal: this.#stopping.signal,
+      database: () => this.#host?.database,
+    });
   }
 
   /** There is something to tell about, and somebody to tell. */
   attach(host: CoordinationHost): void {
     this.#host = host;
+    this.hints.use(host.bus);
     this.begin();
     this.hints.publish("instance_joined", { role: host.role });
   }
@@ -75,19 +84,38 @@ export class Coordination {
     hints.subscribe("log", (hint) => this.#onLog(hint));
     hints.subscribe("index_updated", (hint) => {
       this.#report(hint);
-      this.#looking.request();
+      if (this.#isFollowing) this.#looking.request();
     });
     hints.subscribe("partition_created", (hint) => this.#report(hint));
+    hints.subscribe("compact", (hint) => this.#compactions.hear(hint));
     // What the registry sees then is its event.
     hints.subscribe("instance_joined", () => this.#fleet.request());
     hints.subscribe("instance_left", () => this.#fleet.request());
-    const { bus, instanceId } = host;
-    hints.start({ bus, databaseId: config.settings.databaseId, instanceId, incarnation });
+    const { instanceId } = host;
+    hints.start({ databaseId: config.settings.databaseId, instanceId, incarnation });
   }
 
   /** Slots of an own lane are durable. */
   committed(lane: LaneId, slot: number): void {
     this.hints.publish("log", { lane, slot }, lane);
+  }
+
+  /**
+   * Asks the holder of maintenance, if it is another run that lives and hears. `false`: nobody was
+   * asked, or nobody did it, so the caller has to.
+   */
+  async askToCompact(
+    isAlive: (holder: string) => boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
+    if (this.#host === undefined || !this.hints.isListening || !this.#isFollowing) return false;
+    const { database } = this.#host;
+    await database.flush();
+    await database.catchUp();
+    const holder = database.view?.manifest.holder ?? "";
+    if (database.isHolder || holder === "" || !isAlive(holder)) return false;
+    const { clock } = this.#options;
+    return askToCompact({ database, clock, hints: this.hints, holder, signal });
   }
 
   /** Reads go to another manifest. Who committed it tells of what it has that none had before. */
@@ -109,7 +137,8 @@ export class Coordination {
   /** Nothing that others say is acted on any more. Resolves when what was begun is over. */
   async quiet(): Promise<void> {
     this.#stopping.abort();
-    for (const work of [this.#ahead, this.#looking, this.#fleet]) await work.settled();
+    const all = [this.#ahead, this.#looking, this.#fleet, this.#compactions];
+    for (const work of all) await work.settled();
   }
 
   /** Takes its leave. Never rejects. */
@@ -119,11 +148,17 @@ export class Coordination {
     this.hints.close();
   }
 
+  /** Without an index there is nothing to keep fresh. */
+  get #isFollowing(): boolean {
+    return this.#host?.database.view !== undefined;
+  }
+
   #onLog(hint: Hint): void {
     const { lane, slot } = hint.payload;
     const isLane = typeof lane === "string" && LANE_PATTERN.test(lane);
     if (!isLane || !Number.isSafeInteger(slot) || (slot as number) < 0) return;
     this.#report(hint);
+    if (!this.#isFollowing) return;
     const before = this.#wanted.get(lane as LaneId);
     const isFull = this.#wanted.size >= LANES_MAX || this.#doubtful.size >= LANES_MAX;
     if (this.#doubtful.has(lane as LaneId) || (before === undefined && isFull)) {

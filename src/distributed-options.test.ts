@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Environment } from "./cluster/role.ts";
 import { resolveOptions } from "./options.ts";
-import type { BrainyOptions } from "./types.ts";
+import type { BrainyOptions, DistributedOptions } from "./types.ts";
 
 const INVALID = "BRAINY_INVALID_ARGUMENT";
 const BUS = { publish: () => {}, subscribe: () => () => {}, close: async () => {} };
@@ -30,6 +30,28 @@ const REFUSED: readonly (readonly [name: string, code: string, RegExp, object, E
     { coordinationMethod: "fax" },
   ],
   ["a coordinator without a method", INVALID, /needs.*coordinationMethod/, { coordinator: BUS }],
+  ...(
+    [
+      ["no address", /must say where the relay is/, undefined],
+      ["an address of another kind", /begin with ws:/, "http://a"],
+      ["an address that is none", /begin with ws:/, "ws://"],
+      ["a password in the address", /user, password/, "ws://a:b@c"],
+      ["an address and a port", /either/, { url: "ws://a", listen: { port: 1 } }],
+      ["neither", /either/, { token: "a" }],
+      ["an unknown name", /urll.*url/, { urll: "ws://a" }],
+      ["a port that is none", /listen\.port: 0/, { listen: { port: 0 } }],
+      ["a token with spaces", /token/, { url: "ws://a", token: "a b" }],
+      ["all the world without a token", /0\.0\.0\.0/, { listen: { port: 1, host: "0.0.0.0" } }],
+    ] as const
+  ).map(
+    ([what, message, coordinator]) =>
+      [
+        `a relay with ${what}`,
+        INVALID,
+        message,
+        { coordinationMethod: "websocket", coordinator },
+      ] as const,
+  ),
   [
     "a broker that Brainy does not know",
     "BRAINY_UNSUPPORTED",
@@ -72,6 +94,23 @@ test("every option of a fleet has its documented default", () => {
     coordination: { method: "none" },
   });
   expect(resolveOptions({ distributed: WRITER }, {}).limits.maxClockSkewMs).toBe(5_000);
+});
+
+test("a relay is reached where it is, and hosted where it is reached", () => {
+  const resolve = (coordinator: NonNullable<DistributedOptions["coordinator"]>): unknown => {
+    const distributed = { ...WRITER, coordinationMethod: "websocket", coordinator } as const;
+    return resolveOptions({ distributed }, {}).distributed?.coordination;
+  };
+  const relay = { method: "websocket", token: undefined, listen: undefined };
+  expect(resolve("wss://a/b")).toEqual({ ...relay, url: "wss://a/b" });
+  const listen = { port: 70, host: "0.0.0.0" };
+  expect(resolve({ listen, token: "t" })).toEqual({
+    ...relay,
+    url: "ws://127.0.0.1:70",
+    token: "t",
+    listen,
+  });
+  expect(resolve({ listen: { port: 70, host: "::1" } })).toMatchObject({ url: "ws://[::1]:70" });
 });
 
 test("the environment goes before the options", () => {

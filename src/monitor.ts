@@ -62,6 +62,8 @@ export interface Metrics {
    * `undefined` elsewhere. Those of a compaction thread are not among them.
    */
   readonly requests: (RequestCounters & { readonly estimatedUsd: number }) | undefined;
+  /** `undefined` where there is no `coordinationMethod`. */
+  readonly hints: HintMetrics | undefined;
   readonly log: {
     /** Waiting for compaction. */
     readonly slots: number;
@@ -85,6 +87,16 @@ interface ProcessFigures {
   constrainedMemory?: () => number;
 }
 
+/** Hints between instances of a fleet, counted by this one. */
+export interface HintMetrics {
+  readonly sent: number;
+  readonly received: number;
+  /** Garbage that came in, and what was too much to be sent. */
+  readonly dropped: number;
+  /** Whether others hear this instance, as far as it knows. */
+  readonly connected: boolean;
+}
+
 /** Counts what an instance does, and judges how it is. */
 export class Monitor {
   readonly #clock: Clock;
@@ -94,6 +106,8 @@ export class Monitor {
   #usedAtMs: number;
   /** Live counters of a store that charges. */
   requests: RequestCounters | undefined;
+  /** Live figures of an instance that is told what is new, and why that fails. */
+  hints: (() => (HintMetrics & { readonly trouble: string | undefined }) | undefined) | undefined;
   #contentHits = 0;
   #contentReads = 0;
   #cpu: { readonly atMs: number; readonly micros: number };
@@ -165,6 +179,8 @@ export class Monitor {
       const { maintenanceError: error } = stats;
       warnings.push(`Compaction failed: ${error instanceof Error ? error.message : "unknown"}`);
     }
+    const trouble = this.hints?.()?.trouble;
+    if (trouble !== undefined) warnings.push(`Hints do not arrive: ${trouble}`);
     const isUnhealthy = window.errorRate >= ERROR_RATE_UNHEALTHY;
     return {
       status: isUnhealthy ? "unhealthy" : warnings.length > 0 ? "degraded" : "healthy",
@@ -209,12 +225,20 @@ export class Monitor {
         ...structuredClone(this.requests),
         estimatedUsd: estimateRequestCost(this.requests).totalUsd,
       },
+      hints: this.#hintMetrics(),
       log: {
         slots: stats?.slots ?? 0,
         slotsWritten: stats?.slotsWritten ?? 0,
         bytesWritten: stats?.bytesWritten ?? 0,
       },
     };
+  }
+
+  #hintMetrics(): HintMetrics | undefined {
+    const hints = this.hints?.();
+    if (hints === undefined) return undefined;
+    const { sent, received, dropped, connected } = hints;
+    return { sent, received, dropped, connected };
   }
 
   #second(): Second {

@@ -16,6 +16,7 @@ import { overridesKey } from "./format/keys.ts";
 import { FleetSettings } from "./fleet-settings.ts";
 import type { LiveSettings } from "./live-settings.ts";
 import { Monitor } from "./monitor.ts";
+import type { OpenedBus } from "./open-event-bus.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { nextWaitMs, pollPace, type PollPace } from "./poll-pace.ts";
 import { openStorage, type OpenedStorage } from "./storage-option.ts";
@@ -48,6 +49,7 @@ export class Session {
   readonly #pollAlarm = new Alarm();
   #pollInterval: number | undefined;
   #instanceId: string | undefined;
+  #bus: Promise<OpenedBus | undefined> | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: ResolvedOptions) {
@@ -56,7 +58,7 @@ export class Session {
     this.events = new Emitter(options.clock);
     this.#coordination = new Coordination({
       clock: options.clock,
-      onEvent: (type, payload) => this.events.emit(type, payload),
+      onEvent: (type, payload) => this.#tell(type, payload),
     });
     this.#settings = new FleetSettings({
       options,
@@ -173,6 +175,14 @@ export class Session {
     return freshness(options, this.options.distributed?.consistencyLevel ?? "eventual");
   }
 
+  /** By whoever holds maintenance, if that one can be asked and answers; else by this instance. */
+  async compact(options: { readonly signal?: AbortSignal | undefined }): Promise<void> {
+    const database = await this.openToWrite();
+    const isAlive = (holder: string): boolean => this.#registry?.isAlive(holder) === true;
+    if (await this.#coordination.askToCompact(isAlive, options.signal)) return;
+    await database.compact(options);
+  }
+
   /** Vectors of texts, in order, by the embedder that this database was made with. */
   async embed(texts: readonly string[], signal?: AbortSignal): Promise<readonly Float32Array[]> {
     const database = await this.open();
@@ -216,6 +226,7 @@ export class Session {
     const { store, needsProbe, counters } = await this.openStore();
     this.monitor.requests = counters;
     const registry = await this.#findFleet(store);
+    const bus = await this.#openBus();
     // Here and not above: importing the package is quick, and what it can do comes with its use.
     const { Database } = await import("./engine/database.ts");
     const database = await Database.open({
@@ -243,7 +254,7 @@ export class Session {
     });
     this.#database = database;
     this.#adopted();
-    if (registry !== undefined) await this.#joinFleet(registry, database);
+    if (registry !== undefined) await this.#joinFleet(registry, database, bus);
     // Without an index there is nothing to keep fresh: writing looks at the store when it has to.
     if (this.isWriteOnly) return database;
     const paceNow = (): PollPace | undefined =>
@@ -318,7 +329,31 @@ export class Session {
     return this.#settings.show(registry, this.#database?.view?.manifest.holder ?? "");
   }
 
-  async #joinFleet(registry: Registry, database: Database): Promise<void> {
+  /** What hints go over, once a session. It connects by itself, and nobody waits for that. */
+  #openBus(): Promise<OpenedBus | undefined> {
+    const { clock, random, distributed, logger } = this.options;
+    if (distributed === undefined) return Promise.resolve(undefined);
+    this.#bus ??= import("./open-event-bus.ts")
+      .then(({ openEventBus }) =>
+        openEventBus(distributed.coordination, {
+          clock,
+          random,
+          info: (message) => this.live.values.verbose && logger.info(`brainy: ${message}`),
+          warn: (message) => logger.warn(`brainy: ${message}`),
+        }),
+      )
+      .catch((error: unknown) => {
+        this.#bus = undefined;
+        throw error;
+      });
+    return this.#bus;
+  }
+
+  async #joinFleet(
+    registry: Registry,
+    database: Database,
+    opened: OpenedBus | undefined,
+  ): Promise<void> {
     const { monitor } = this;
     const { incarnation } = database;
     this.#instanceId ??= `${this.role}-${incarnation.slice(-8)}`;
@@ -333,10 +368,13 @@ export class Session {
       isHolder: () => database.isHolder,
     });
     this.#settings.start({ mayWrite: this.role !== "reader" });
-    const { coordination } = this.options.distributed!;
-    if (coordination.method === "none") return;
+    if (opened === undefined) return;
+    monitor.hints = () => {
+      const { counters, isConnected, trouble } = this.hints;
+      return { ...counters, connected: isConnected, trouble };
+    };
     this.#coordination.attach({
-      bus: coordination.bus,
+      bus: opened.bus,
       database,
       instanceId: this.#instanceId,
       role: this.role,
@@ -356,6 +394,7 @@ export class Session {
       await this.#registry?.close();
       if (this.#registry !== undefined) await this.#showInstances(this.#registry);
       await this.#coordination.close();
+      await (await this.#bus?.catch(() => undefined))?.close();
       const storage = await this.#storage?.catch(() => undefined);
       if (storage?.isOwned === true) await storage.store[Symbol.asyncDispose]();
     }
@@ -394,7 +433,7 @@ export class Session {
         hasWarned = false;
         const isQuiet = database.progress === before;
         const { idleMs: unusedMs } = this.monitor;
-        const isHinted = this.hints.isConnected === true;
+        const isHinted = this.hints.isListening;
         waitMs = nextWaitMs(pace, { waitedMs: waitMs, isQuiet, unusedMs, isHinted });
       } catch (error) {
         if (!signal.aborted && !hasWarned) {
@@ -416,10 +455,16 @@ export class Session {
     if (type === "committed" || type === "took-over") {
       this.hints.publish("index_updated", { manifest: event.number });
     }
-    this.events.emit(type, payload);
+    this.#tell(type, payload);
     if (type === "index_updated") this.#adopted();
+  }
+
+  #tell(type: string, payload: Readonly<Record<string, unknown>>): void {
+    this.events.emit(type, payload);
     const { logger } = this.options;
-    if (this.live.values.verbose) logger.info(`brainy: ${type} ${JSON.stringify(payload)}`);
+    // Of slots there are twenty a second.
+    const isShown = this.live.values.verbose && type !== "log";
+    if (isShown) logger.info(`brainy: ${type} ${JSON.stringify(payload)}`);
   }
 
   /** Rare, and of consequence: logged whether or not anything else is. */

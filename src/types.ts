@@ -157,11 +157,27 @@ export interface DistributedOptions {
   /**
    * How instances tell each other that something is new, so that nobody waits for the next look at
    * the store. Nothing depends on it but latency. Default `none`: each looks for itself.
-   * `pubsub`: over the bus given as `coordinator`.
+   * `websocket`: over a relay. `pubsub`: over the bus given as `coordinator`.
    */
   readonly coordinationMethod?: "none" | "s3-polling" | "websocket" | "pubsub" | undefined;
-  /** With `pubsub` a bus of your own, which you close yourself. */
-  readonly coordinator?: EventBus | undefined;
+  /**
+   * With `websocket` where the relay is: its address, `ws://…` or `wss://…`, or `RelayOptions`.
+   * With `pubsub` a bus of your own, which you close yourself.
+   */
+  readonly coordinator?: string | RelayOptions | EventBus | undefined;
+}
+
+/** A relay of hints. Give `url`, or `listen` to host one. */
+export interface RelayOptions {
+  /** `ws://…` or `wss://…` */
+  readonly url?: string | undefined;
+  /** What the relay wants to hear: 1 to 512 letters, digits and `-._~+/=`. */
+  readonly token?: string | undefined;
+  /**
+   * Hosts the relay while no other process of this machine has taken the port. Default host
+   * `127.0.0.1`; any other needs a token.
+   */
+  readonly listen?: { readonly port: number; readonly host?: string | undefined } | undefined;
 }
 
 /** What is told, and to whom. */
