@@ -64,7 +64,13 @@ const REFUSED: readonly (readonly [name: string, code: string, RegExp, object, E
     /coordinator is no event bus.*subscribe/,
     { coordinationMethod: "pubsub", coordinator: { publish: () => {} } },
   ],
-  ...["configPath", "conflictResolution", "resolver", "partitioner"].map(
+  [
+    "another place of the settings",
+    INVALID,
+    /configPath: "x\.json" is not _brainy\/config\.json.*prefix/,
+    { configPath: "x.json" },
+  ],
+  ...["conflictResolution", "resolver", "partitioner"].map(
     (name) =>
       [name, "BRAINY_UNSUPPORTED", new RegExp(`distributed\\.${name}`), { [name]: "x" }] as const,
   ),

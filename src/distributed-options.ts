@@ -9,6 +9,7 @@ import {
 import { heartbeatKey } from "./format/keys.ts";
 import { checkKey } from "./storage/keys.ts";
 import { resolveCoordination, type ResolvedCoordination } from "./coordination-options.ts";
+import { checkConfigPath } from "./environment-options.ts";
 import { CONSISTENCY_LEVELS, type ConsistencyLevel } from "./call-options.ts";
 import { asObject, optional, refuseUnknown, show } from "./option-checks.ts";
 import type { BrainyOptions, DistributedOptions } from "./types.ts";
@@ -31,6 +32,7 @@ const KNOWN = [
   "enabled",
   "role",
   "instanceId",
+  "configPath",
   "heartbeatInterval",
   "instanceTimeout",
   "maxClockSkew",
@@ -40,7 +42,7 @@ const KNOWN = [
 ] as const;
 
 /** Names that the design reserves: refused as not there yet, never as unknown. */
-const RESERVED = ["configPath", "conflictResolution", "resolver", "partitioner"] as const;
+const RESERVED = ["conflictResolution", "resolver", "partitioner"] as const;
 
 const INSTANCE_ID = /^[A-Za-z0-9_-]{1,64}$/;
 
@@ -53,7 +55,8 @@ export function resolveDistributed(
   if (typeof distributed === "boolean" && !distributed) return undefined;
   const given: DistributedOptions = distributed === true ? {} : distributed;
   refuseUnknown(asObject(given, WHERE), KNOWN, WHERE, RESERVED);
-  const { enabled = true, role, maxClockSkew } = given;
+  const { enabled = true, role, maxClockSkew, configPath } = given;
+  checkConfigPath(configPath, `${WHERE}.configPath`);
   if (typeof enabled !== "boolean") throw invalid(`${WHERE}.enabled must be true or false`);
   if (role !== undefined && role !== "auto" && !ROLES.includes(role)) {
     throw invalid(`${WHERE}.role: ${show(role)} is none of ${ROLES.join(", ")}, auto`);

@@ -1,7 +1,6 @@
 import { systemClock, type Clock } from "./base/clock.ts";
-import { invalid } from "./base/errors.ts";
+import { BrainyError, invalid, isBrainyError } from "./base/errors.ts";
 import { systemRandom, type Random } from "./base/random.ts";
-import type { Environment } from "./cluster/role.ts";
 import { DEFAULT_COMPACTION, type CompactionOptions } from "./engine/compaction-plan.ts";
 import {
   DEFAULT_LIMITS,
@@ -11,7 +10,8 @@ import {
 import { DELETED_GONE_WITHIN_MIN_MS } from "./engine/erasure.ts";
 import { DIMENSIONS_MAX } from "./engine/record-input.ts";
 import { resolveDistributed, type ResolvedDistributed } from "./distributed-options.ts";
-import { readEnvironment } from "./environment.ts";
+import { withEnvironment } from "./environment-options.ts";
+import { readEnvironment, readTextFile, type FleetEnvironment } from "./environment.ts";
 import {
   CHANGEABLE,
   pickChangeable,
@@ -28,7 +28,13 @@ import {
   wholeNumber,
 } from "./option-checks.ts";
 import { functionEmbedder, type Embedder } from "./text/index.ts";
-import type { BrainyOptions, EmbeddingFunction, Logger, StorageOption } from "./types.ts";
+import type {
+  BrainyOptions,
+  DistributedOptions,
+  EmbeddingFunction,
+  Logger,
+  StorageOption,
+} from "./types.ts";
 
 /** Options that were checked, with every default filled in. */
 export interface ResolvedOptions {
@@ -51,6 +57,8 @@ export interface ResolvedOptions {
   readonly limits: DatabaseLimits;
   /** `undefined`: not part of a fleet. */
   readonly distributed: ResolvedDistributed | undefined;
+  /** What the environment says and is not used. */
+  readonly notes: readonly string[];
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: Random;
@@ -90,7 +98,7 @@ const NOOP_LOGGER: Logger = { info: () => {}, warn: () => {} };
 /** Checks what users pass to `new Brainy`. Nothing is opened or written yet. */
 export function resolveOptions(
   options: BrainyOptions = {},
-  environment: Environment = readEnvironment(),
+  environment: FleetEnvironment = readEnvironment(),
 ): ResolvedOptions {
   const given = asObject(options, "options");
   refuseUnknown(given, KNOWN, "options", RESERVED);
@@ -100,6 +108,30 @@ export function resolveOptions(
         "Leave the key out, or say 'memory', for a database that keeps nothing",
     );
   }
+  if (!isOfFleet(options)) return resolveAll(options, {}, []);
+  const context = { readFile: readTextFile, known: KNOWN, reserved: RESERVED };
+  const { options: all, notes, file } = withEnvironment(options, environment, context);
+  try {
+    return resolveAll(all, environment, notes);
+  } catch (error) {
+    if (file === undefined || !isBrainyError(error)) throw error;
+    const from = `; options are those of BRAINY_CONFIG_PATH=${file} before those in code`;
+    throw new BrainyError(error.code, error.message + from, { cause: error });
+  }
+}
+
+/** The environment is not looked at where it is not. */
+function isOfFleet({ distributed = false }: BrainyOptions): boolean {
+  if (typeof distributed === "boolean") return distributed;
+  const { enabled = true }: DistributedOptions = asObject(distributed, "options.distributed");
+  return enabled;
+}
+
+function resolveAll(
+  options: BrainyOptions,
+  environment: FleetEnvironment,
+  notes: readonly string[],
+): ResolvedOptions {
   const { dimensions, metric, checkpoint } = options;
   if (dimensions !== undefined) wholeNumber(dimensions, "options.dimensions", 1, DIMENSIONS_MAX);
   if (metric !== undefined && !METRICS.includes(metric)) {
@@ -138,6 +170,7 @@ export function resolveOptions(
       maxClockSkewMs: distributed?.maxClockSkewMs ?? limits.maxClockSkewMs,
     },
     distributed,
+    notes,
     logger: resolveLogger(options),
     clock: options.clock ?? systemClock,
     random: options.random ?? systemRandom,

@@ -307,6 +307,7 @@ export class Session {
       decision = decideAuto(decision.because, registry.hasLive("writer", instanceId));
     }
     this.#role = decision;
+    for (const note of this.options.notes) logger.warn(`brainy: ${note}`);
     const { verbose } = this.live.values;
     if (verbose) logger.info(`brainy: role ${decision.role}: ${decision.because}`);
     if (decision.overrides.length > 0) {

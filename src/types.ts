@@ -146,6 +146,11 @@ export interface DistributedOptions {
    * it. Default: the role and a random part, another one at every start.
    */
   readonly instanceId?: string | undefined;
+  /**
+   * Where the shared settings are: `_brainy/config.json`, and nothing else, since all processes of
+   * a database have to look in one place.
+   */
+  readonly configPath?: string | undefined;
   /** Between two heartbeats, ms; 120,000 when idle. Default 30,000. Costs one PUT and one LIST. */
   readonly heartbeatInterval?: number | undefined;
   /** How long an instance may stand still before it counts as stale, ms. Default 60,000. */
