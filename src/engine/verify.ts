@@ -209,10 +209,13 @@ class Verification {
         `follows manifest ${before.number}: those in between are missing`,
       );
     }
-    if (manifest.floor < before.floor) this.#found.error(key, "its floor is below the one before");
-    if (manifest.epoch < before.epoch) this.#found.error(key, "its epoch is below the one before");
+    // The same holds for what an older one is compared with: whoever created it again lost the race.
+    const severity = before.number > newest - MANIFESTS_KEPT ? "error" : "warning";
+    const note = (problem: string): void => this.#found.add(severity, key, problem);
+    if (manifest.floor < before.floor) note("its floor is below the one before");
+    if (manifest.epoch < before.epoch) note("its epoch is below the one before");
     if (manifest.epoch === before.epoch && manifest.holder !== before.holder) {
-      this.#found.error(key, `epoch ${manifest.epoch} has two holders`);
+      note(`epoch ${manifest.epoch} has two holders`);
     }
   }
 
