@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
 # A real S3 server for tests: Ceph's RADOS Gateway, from the packages of Debian 12, on loopback.
 #
-#   scripts/s3-server.sh start [--dir D] [--port P] [--store memory|file] [--owner PID]
+#   scripts/s3-server.sh start [--dir D] [--port P] [--store memory|file] [--owner PID] [--clock F]
 #   scripts/s3-server.sh stop|status [--dir D]
+#   scripts/s3-server.sh clock
 #
 # `start` prints one line of JSON: endpoint, keys of two users (the second owns nothing and may do
 # what bucket policies grant it), process ids. On a folder whose server runs it prints the same
 # line again; on one whose gateway was killed it starts the gateway again, and with `--store file`
 # also a whole server that was killed, over the objects it had. Servers with different folders run
 # side by side. With `--owner PID`, which may be said again and again, the server ends and its
-# folder goes when no owner lives.
+# folder goes when no owner lives. With `--clock F` the gateway's wall clock is the machine's plus what
+# the file says now, as `+90.5` (seconds), by libfaketime; `clock` prints the path of that library, for
+# other programs whose clocks shall go wrong: see `clock_environment`.
 #
 # Packages are unpacked into a cache folder (`.cache/s3-server`, or $BRAINY_S3_SERVER_CACHE) and
 # nothing is installed; packages that are installed are used as they are. No rights are needed.
@@ -27,12 +30,12 @@ fail() {
 }
 
 usage() {
-  fail "usage: s3-server.sh start|stop|status [--dir D] [--port P] [--store memory|file] [--owner PID]"
+  fail "usage: s3-server.sh start|stop|status|clock [--dir D] [--port P] [--store memory|file] [--owner PID] [--clock F]"
 }
 
 command=${1:-}
 [ $# -gt 0 ] && shift
-dir=$cache/data port= store=memory owner=
+dir=$cache/data port= store=memory owner= clock=
 while [ $# -gt 0 ]; do
   [ $# -ge 2 ] || usage
   case $1 in
@@ -40,6 +43,7 @@ while [ $# -gt 0 ]; do
     --port) port=$2 ;;
     --store) store=$2 ;;
     --owner) owner=$2 ;;
+    --clock) clock=$2 ;;
     *) usage ;;
   esac
   shift 2
@@ -63,8 +67,10 @@ use_programs() {
   radosgw --version >/dev/null 2>&1 && ceph_program --version >/dev/null 2>&1
 }
 
-# Packages that are missing here, with all they depend on, into the cache.
-fetch_programs() {
+# unpack FOLDER PACKAGE…: packages that are missing here, with all they depend on, into the cache.
+unpack() {
+  local folder=$1
+  shift
   command -v apt-get dpkg-deb >/dev/null || fail "needs apt-get and dpkg-deb (Debian 12)"
   local release
   release=$(. /etc/os-release && echo "$ID $VERSION_ID")
@@ -75,16 +81,15 @@ fetch_programs() {
     -o Debug::NoLocking=1 -o APT::Sandbox::User= -o Acquire::Retries=1
     -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20 -qq
   )
-  rm -rf "$cache/root" "$cache/root.new"
-  mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$cache/root.new"
-  say "fetching ${packages[*]} and what they need, about 70 MB, once"
+  rm -rf "$folder" "$folder.new"
+  mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$folder.new"
   apt-get "${options[@]}" update >&2 || fail "cannot read the package lists: is there a network?"
-  apt-get "${options[@]}" install -y --no-install-recommends --download-only "${packages[@]}" >&2 ||
+  apt-get "${options[@]}" install -y --no-install-recommends --download-only "$@" >&2 ||
     fail "cannot fetch the packages: is there a network?"
   local archive
-  for archive in "$apt"/archives/*.deb; do dpkg-deb -x "$archive" "$cache/root.new"; done
-  touch "$cache/root.new/.complete"
-  mv "$cache/root.new" "$cache/root"
+  for archive in "$apt"/archives/*.deb; do dpkg-deb -x "$archive" "$folder.new"; done
+  touch "$folder.new/.complete"
+  mv "$folder.new" "$folder"
   rm -rf "$apt"
 }
 
@@ -95,10 +100,41 @@ ensure_programs() {
   exec 8>"$cache/lock"
   flock 8
   if ! use_programs; then
-    fetch_programs
+    say "fetching ${packages[*]} and what they need, about 70 MB, once"
+    unpack "$cache/root" "${packages[@]}"
     use_programs || fail "the unpacked programs do not run; try: apt-get install --no-install-recommends ${packages[*]}"
   fi
   exec 8>&-
+}
+
+# --- clocks
+
+clock_library() {
+  local folder
+  for folder in /usr/lib/*/faketime "$cache"/faketime/usr/lib/*/faketime; do
+    if [ -e "$folder/libfaketime.so.1" ]; then echo "$folder/libfaketime.so.1" && return; fi
+  done
+  return 1
+}
+
+# Prints the path of the library, which is unpacked into the cache where it is missing.
+ensure_clock() {
+  if clock_library; then return; fi
+  mkdir -p "$cache"
+  exec 8>"$cache/lock"
+  flock 8
+  clock_library >/dev/null || unpack "$cache/faketime" libfaketime
+  exec 8>&-
+  clock_library || fail "the unpacked libfaketime is not where it is expected"
+}
+
+# Variables under which a program's wall clock is off by what the file says. It is read once a second;
+# the monotonic clock stays as it is, as it does on a machine that was suspended or set right.
+clock_environment() {
+  [ -n "$clock" ] || return 0
+  local library
+  library=$(ensure_clock) || exit 1
+  printf '%s\n' "LD_PRELOAD=$library" "FAKETIME_TIMESTAMP_FILE=$clock" FAKETIME_CACHE_DURATION=1 DONT_FAKE_MONOTONIC=1
 }
 
 # --- processes
@@ -295,7 +331,9 @@ start() {
     create_cluster
   fi
   if ! pid_of gateway >/dev/null; then
-    launch gateway radosgw -c "$dir/ceph.conf" -n client.rgw -f
+    local variables
+    variables=$(clock_environment)
+    launch gateway env $variables radosgw -c "$dir/ceph.conf" -n client.rgw -f
     wait_for 60 gateway gateway answers "$port"
   fi
   if [ -n "$owner" ]; then
@@ -348,6 +386,7 @@ watch() {
 case $command in
   start) start ;;
   stop) stop ;;
+  clock) ensure_clock ;;
   watch) watch ;;
   status)
     [ -e "$dir/complete" ] || fail "no server in $dir"
