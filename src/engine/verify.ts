@@ -201,17 +201,12 @@ class Verification {
     isPredecessorKept: boolean,
   ): void {
     if (before === undefined) return;
-    if (manifest.number !== before.number + 1) {
-      // An older one may be what a stalled process created again.
-      this.#found.add(
-        isPredecessorKept ? "error" : "warning",
-        key,
-        `follows manifest ${before.number}: those in between are missing`,
-      );
-    }
-    // The same holds for what an older one is compared with: whoever created it again lost the race.
-    const severity = before.number > newest - MANIFESTS_KEPT ? "error" : "warning";
+    // An older one may be what a stalled process created again, having lost the race for its number.
+    const severity = isPredecessorKept ? "error" : "warning";
     const note = (problem: string): void => this.#found.add(severity, key, problem);
+    if (manifest.number !== before.number + 1) {
+      note(`follows manifest ${before.number}: those in between are missing`);
+    }
     if (manifest.floor < before.floor) note("its floor is below the one before");
     if (manifest.epoch < before.epoch) note("its epoch is below the one before");
     if (manifest.epoch === before.epoch && manifest.holder !== before.holder) {
