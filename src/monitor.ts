@@ -1,8 +1,10 @@
 import type { Clock } from "./base/clock.ts";
 import { isBrainyError } from "./base/errors.ts";
 import type { Role } from "./cluster/role.ts";
+import type { ContentCache, ContentCacheCounters } from "./engine/content-cache.ts";
 import type { Database } from "./engine/database.ts";
 import { estimateRequestCost } from "./storage/cost.ts";
+import type { BlockCacheCounters } from "./storage/layers/block-cache.ts";
 import type { RequestCounters } from "./storage/layers/metered.ts";
 import type { HeartbeatMetrics } from "./format/heartbeat.ts";
 
@@ -64,6 +66,13 @@ export interface Metrics {
   readonly requests: (RequestCounters & { readonly estimatedUsd: number }) | undefined;
   /** `undefined` where there is no `coordinationMethod`. */
   readonly hints: HintMetrics | undefined;
+  /**
+   * Blocks of segments on a disk; `undefined` without `cache.dir` and its kin. Its `bytes` are
+   * `undefined` until they were counted.
+   */
+  readonly cache: Readonly<BlockCacheCounters> | undefined;
+  /** Data and texts in memory. */
+  readonly recordCache: ContentCacheCounters;
   readonly log: {
     /** Waiting for compaction. */
     readonly slots: number;
@@ -97,9 +106,16 @@ export interface HintMetrics {
   readonly connected: boolean;
 }
 
+/** Where the figures of caches are. */
+export interface NearFigures {
+  readonly blocks: BlockCacheCounters | undefined;
+  readonly contents: Pick<ContentCache, "counters" | "hitRate">;
+}
+
 /** Counts what an instance does, and judges how it is. */
 export class Monitor {
   readonly #clock: Clock;
+  readonly #near: NearFigures;
   readonly #openedAtMs: number;
   readonly #seconds: Second[] = [];
   readonly #totals = { read: 0, write: 0 };
@@ -108,12 +124,11 @@ export class Monitor {
   requests: RequestCounters | undefined;
   /** Live figures of an instance that is told what is new, and why that fails. */
   hints: (() => (HintMetrics & { readonly trouble: string | undefined }) | undefined) | undefined;
-  #contentHits = 0;
-  #contentReads = 0;
   #cpu: { readonly atMs: number; readonly micros: number };
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, near: NearFigures) {
     this.#clock = clock;
+    this.#near = near;
     this.#openedAtMs = clock.monotonicMs();
     this.#usedAtMs = this.#openedAtMs;
     this.#cpu = { atMs: this.#openedAtMs, micros: cpuMicros() };
@@ -139,12 +154,6 @@ export class Monitor {
     }
   }
 
-  /** Content of `read` records was needed, and `hits` of them were in memory. */
-  countContent(hits: number, read: number): void {
-    this.#contentHits += hits;
-    this.#contentReads += read;
-  }
-
   /** Since the last operation ended, or since it was opened. */
   get idleMs(): number {
     return this.#clock.monotonicMs() - this.#usedAtMs;
@@ -154,7 +163,7 @@ export class Monitor {
   figures(database: Database | undefined): HeartbeatMetrics {
     return {
       vectorCount: database?.stats().records ?? 0,
-      cacheHitRate: this.#contentReads === 0 ? 0 : this.#contentHits / this.#contentReads,
+      cacheHitRate: this.#near.contents.hitRate,
       memoryUsage: processFigures().memoryUsage?.().rss ?? 0,
     };
   }
@@ -226,6 +235,8 @@ export class Monitor {
         estimatedUsd: estimateRequestCost(this.requests).totalUsd,
       },
       hints: this.#hintMetrics(),
+      cache: this.#near.blocks && { ...this.#near.blocks },
+      recordCache: this.#near.contents.counters,
       log: {
         slots: stats?.slots ?? 0,
         slotsWritten: stats?.slotsWritten ?? 0,

@@ -17,6 +17,7 @@ import {
   pickChangeable,
   type ChangeableSettings,
 } from "./format/changeable-settings.ts";
+import { resolveCache, type ResolvedCache } from "./cache-options.ts";
 import type { Metric } from "./kernel/metric.ts";
 import {
   asObject,
@@ -49,6 +50,7 @@ export interface ResolvedOptions {
   /** No index is held. Only where the role turns out to be writer. */
   readonly writeOnly: boolean;
   readonly checkpoint: string | undefined;
+  readonly cache: ResolvedCache;
   readonly batchSize: number;
   readonly indexing: IndexingOptions;
   readonly compaction: Omit<CompactionOptions, "partitionCount">;
@@ -75,6 +77,8 @@ const KNOWN = [
   "writeOnly",
   "mode",
   "checkpoint",
+  "cache",
+  "caching",
   "batching",
   "indexing",
   "compaction",
@@ -88,7 +92,7 @@ const KNOWN = [
 
 /** Names that the design reserves: refused as not there yet, never as unknown. */
 const RESERVED: ReadonlySet<string> = new Set(
-  `role instanceId cache caching hnsw partitioning rateLimit deduplication
+  `role instanceId hnsw partitioning rateLimit deduplication
    s3 monitoring domainDetector memory recallTarget peers region profile cluster syncFrom
    federation upstream namespace`.split(/\s+/),
 );
@@ -139,7 +143,8 @@ function resolveAll(
   }
   const { embedder, batchSize: embeddingBatchSize } = resolveEmbedding(options);
   const { limits, compactionBytesMax, deletedGoneWithinMs } = resolveLimits(options);
-  const batchSize = resolveBatchSize(options);
+  const cache = resolveCache(options);
+  const batchSize = resolveBatchSize(options, cache);
   const modes = resolveModes(options);
   const isReadOnly = modes.readOnly || checkpoint !== undefined;
   if (isReadOnly && modes.writeOnly) {
@@ -156,6 +161,7 @@ function resolveAll(
     writeOnly:
       modes.writeOnly || (distributed !== undefined && environment.BRAINY_MODE === "write-only"),
     checkpoint,
+    cache,
     batchSize,
     indexing: resolveIndexing(options),
     compaction: {
@@ -234,10 +240,13 @@ function isEmbedder(value: object): value is Embedder {
   return "name" in value && "embed" in value && "dimensions" in value;
 }
 
-function resolveBatchSize({ batching = {} }: BrainyOptions): number {
+function resolveBatchSize({ batching = {} }: BrainyOptions, cache: ResolvedCache): number {
   const where = "options.batching";
   refuseUnknown(asObject(batching, where), ["size", "flushInterval"], where, ["parallelWrites"]);
-  return optional(batching.size, `${where}.size`, 1, 10_000) ?? 1_000;
+  if (batching.size !== undefined && cache.batchSize !== undefined) {
+    throw invalid(`${where}.size and options.cache.batchSize are the same: pass one of them`);
+  }
+  return optional(batching.size, `${where}.size`, 1, 10_000) ?? cache.batchSize ?? 1_000;
 }
 
 function resolveGiven(options: BrainyOptions): ChangeableSettings {

@@ -18,6 +18,7 @@ import type { LiveSettings } from "./live-settings.ts";
 import { Monitor } from "./monitor.ts";
 import type { OpenedBus } from "./open-event-bus.ts";
 import type { ResolvedOptions } from "./options.ts";
+import { NearCaches } from "./near-caches.ts";
 import { nextWaitMs, pollPace, type PollPace } from "./poll-pace.ts";
 import { openStorage, type OpenedStorage } from "./storage-option.ts";
 import type { ObjectStore } from "./storage/object-store.ts";
@@ -35,6 +36,7 @@ export class Session {
   readonly options: ResolvedOptions;
   readonly monitor: Monitor;
   readonly events: Emitter;
+  readonly near: NearCaches;
   readonly #coordination: Coordination;
   readonly #settings: FleetSettings;
   readonly #stopping = new AbortController();
@@ -54,7 +56,9 @@ export class Session {
 
   constructor(options: ResolvedOptions) {
     this.options = options;
-    this.monitor = new Monitor(options.clock);
+    const { clock, cache, logger } = options;
+    this.near = new NearCaches({ clock, cache, logger, signal: this.#stopping.signal });
+    this.monitor = new Monitor(clock, this.near);
     this.events = new Emitter(options.clock);
     this.#coordination = new Coordination({
       clock: options.clock,
@@ -207,30 +211,28 @@ export class Session {
     return vectors;
   }
 
-  /** Reads the wanted parts of records, and counts which were in memory. */
+  /** Reads the wanted parts of records; contents from memory where they are there. */
   readAll(
     references: readonly RecordReference[],
     include: ReadonlySet<RecordPart>,
   ): Promise<StoredRecord[]> {
     const content = include.has("data") || include.has("text");
-    if (content) {
-      const inMemory = references.filter(({ record }) => record.content !== undefined).length;
-      this.monitor.countContent(inMemory, references.length);
-    }
-    return readRecords(references, { content, vector: include.has("vector") });
+    const cache = this.near.contents;
+    return readRecords(references, { content, vector: include.has("vector"), cache });
   }
 
   async #open(): Promise<Database> {
     const { options } = this;
     const { clock, random, checkpoint } = options;
-    const { store, needsProbe, counters } = await this.openStore();
+    const storage = await this.openStore();
+    const { store, needsProbe, counters } = storage;
     this.monitor.requests = counters;
     const registry = await this.#findFleet(store);
     const bus = await this.#openBus();
     // Here and not above: importing the package is quick, and what it can do comes with its use.
     const { Database } = await import("./engine/database.ts");
     const database = await Database.open({
-      store,
+      store: await this.near.around(storage),
       clock,
       random,
       executor: () => this.#makeExecutor(store),
@@ -396,6 +398,7 @@ export class Session {
       if (this.#registry !== undefined) await this.#showInstances(this.#registry);
       await this.#coordination.close();
       await (await this.#bus?.catch(() => undefined))?.close();
+      await this.near.close();
       const storage = await this.#storage?.catch(() => undefined);
       if (storage?.isOwned === true) await storage.store[Symbol.asyncDispose]();
     }
@@ -448,6 +451,7 @@ export class Session {
   #adopted(): void {
     const database = this.#database;
     if (database?.view === undefined) return;
+    this.near.adopted(database.view, this.role === "reader");
     this.#coordination.adopted(database.view.manifest, database.isHolder);
   }
 

@@ -15,6 +15,8 @@ export interface OpenedStorage {
   readonly isOwned: boolean;
   /** Requests sent, repetitions included, live: where each costs money, so look seldom. */
   readonly counters?: RequestCounters | undefined;
+  /** Names this store in a cache that others share; absent where reading is as near as a cache. */
+  readonly cacheName?: string | undefined;
   /** Whether it keeps what the protocols rest on is found out before the first write. */
   readonly needsProbe: boolean;
 }
@@ -53,7 +55,12 @@ export async function openStorage(
     }
     case "store":
       refuseUnknownKeys(storage, ["type", "store"], "options.storage");
-      return { store: retrying(storage.store, options), isOwned: false, needsProbe: true };
+      return {
+        store: retrying(storage.store, options),
+        isOwned: false,
+        needsProbe: true,
+        cacheName: storage.store.name,
+      };
     case "s3":
     case "customS3":
       return openBucket(storage, options);
@@ -71,7 +78,9 @@ async function openBucket(
   }
   const { openS3 } = await import("./storage/adapters/s3-open.ts");
   const bucket = await openS3({ ...given, ...options });
-  return { ...bucket, isOwned: true, needsProbe: true };
+  // Buckets of different servers may have one name.
+  const cacheName = `${given.endpoint ?? ""} ${bucket.store.name}`;
+  return { ...bucket, isOwned: true, needsProbe: true, cacheName };
 }
 
 function parseStorage(text: string): Exclude<StorageOption, string> {

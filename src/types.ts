@@ -1,3 +1,4 @@
+import type { ByteSize } from "./byte-size.ts";
 import type { Random } from "./base/random.ts";
 import type { Clock } from "./base/clock.ts";
 import type { EventBus } from "./cluster/event-bus.ts";
@@ -70,6 +71,10 @@ export interface BrainyOptions {
   readonly mode?: "read-only" | "write-only" | undefined;
   /** Opens the state that a checkpoint names, read-only. */
   readonly checkpoint?: string | undefined;
+  /** What is kept near at hand of a bucket. See docs/guide/cache.md. */
+  readonly cache?: CacheOptions | undefined;
+  /** Another name of `cache`, with a `ttl` in seconds. Only one of the two may be given. */
+  readonly caching?: CachingOptions | undefined;
   readonly batching?: BatchingOptions | undefined;
   readonly indexing?: IndexingSettings | undefined;
   /** `false`: this process never compacts by itself; `compact()` still does. Default `true`. */
@@ -97,6 +102,50 @@ export interface EmbeddingOptions {
   readonly model?: string | undefined;
   /** Texts in one call. Default 100. */
   readonly batchSize?: number | undefined;
+}
+
+/**
+ * What is fetched before it is asked for, whenever other segments are read from: `none`;
+ * `moderate`, the vectors, so that no search waits for them; `aggressive`, data and texts too.
+ */
+export type PrefetchStrategy = "none" | "moderate" | "aggressive";
+
+/**
+ * What is kept near at hand of a bucket: segments on a disk (the warm cache), data and texts of
+ * records in memory (the hot one). Sizes are bytes or texts like `'8GB'`.
+ */
+export interface CacheOptions {
+  /**
+   * Folder of the cache on disk, which processes of one user may share. Default: none; with
+   * `maxBytes`, `warmCacheSize` or `warmCacheTTL` one in the system's folder for temporary files.
+   */
+  readonly dir?: string | undefined;
+  /** The most that the cache on disk may take. Default 8 GiB, at least 32 MiB. */
+  readonly maxBytes?: ByteSize | undefined;
+  /** The same as `maxBytes`. */
+  readonly warmCacheSize?: ByteSize | undefined;
+  /** What nobody used for this long leaves the disk, ms. Default: when there is no room. */
+  readonly warmCacheTTL?: number | undefined;
+  /** Records whose data and text stay in memory. Default 10,000 of a bucket, else 0. */
+  readonly hotCacheMaxSize?: number | undefined;
+  /** Bytes that they may take. Default 32 MiB; 64 MiB where `hotCacheMaxSize` is given. */
+  readonly hotCacheSize?: ByteSize | undefined;
+  /** Share of both bounds that stays when one is reached, in (0, 1]. Default 0.9. */
+  readonly hotCacheEvictionThreshold?: number | undefined;
+  /** Default `'none'`. */
+  readonly prefetchStrategy?: PrefetchStrategy | undefined;
+  /** Of an instance that only reads. Default: as above. */
+  readonly readOnlyMode?: { readonly prefetchStrategy?: PrefetchStrategy | undefined } | undefined;
+  /** The same as `batching.size`. */
+  readonly batchSize?: number | undefined;
+  /** Only `false`: sizes are what is said here. */
+  readonly autoTune?: false | undefined;
+}
+
+/** `CacheOptions` under the name of `caching`. */
+export interface CachingOptions extends CacheOptions {
+  /** The same as `warmCacheTTL`, in seconds. */
+  readonly ttl?: number | undefined;
 }
 
 /** How records are gathered into slots of the log. */

@@ -202,6 +202,11 @@ export class LoadedSegment {
     };
   }
 
+  /** Where in its object `contentOf` reads: two ranges. */
+  get contentRanges(): readonly (readonly [start: number, end: number])[] {
+    return this.#reader.contentRanges;
+  }
+
   /** JSON text of `{ data?, text? }` for each row, by ranged reads. */
   contentOf(rows: readonly number[]): Promise<readonly string[]> {
     return this.#reader.contentOf(rows);

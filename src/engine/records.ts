@@ -2,6 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Attributes } from "../format/operation.ts";
 import type { Version } from "../format/version.ts";
 import { countBits, hasBit } from "./bitmap.ts";
+import type { ContentCache } from "./content-cache.ts";
 import type { CompiledFilter } from "./filter.ts";
 import type { LoadedSegment } from "./loaded-segment.ts";
 import { isExpired, type VisibleRecord } from "./record-state.ts";
@@ -58,9 +59,14 @@ export function findRecord(view: View, id: string, nowMs: number): RecordReferen
 /** Reads what references left elsewhere, as far as it is wanted. */
 export async function readRecords(
   references: readonly RecordReference[],
-  options: { readonly content: boolean; readonly vector: boolean },
+  options: {
+    readonly content: boolean;
+    readonly vector: boolean;
+    /** Asked for contents before segments are, and given what they had. */
+    readonly cache?: ContentCache | undefined;
+  },
 ): Promise<StoredRecord[]> {
-  const contents = options.content ? await readContents(references) : undefined;
+  const contents = options.content ? await readContents(references, options.cache) : undefined;
   const vectors = options.vector ? await readVectors(references) : undefined;
   return references.map(({ record }, i) => ({
     id: record.id,
@@ -80,19 +86,28 @@ export function readVectors(
   references: readonly RecordReference[],
 ): Promise<readonly (Float32Array | undefined)[]> {
   return readParts(references, {
-    own: ({ vector }) => vector,
+    own: ({ record }) => record.vector,
     isElsewhere: ({ vector, content }) => vector === undefined && content === undefined,
     read: (segment, rows) => segment.vectorsOf(rows),
   });
 }
 
-function readContents(
+async function readContents(
   references: readonly RecordReference[],
+  cache: ContentCache | undefined,
 ): Promise<readonly (string | undefined)[]> {
   return readParts(references, {
-    own: ({ content }) => content,
+    own({ record, location }) {
+      if (record.content !== undefined) cache?.countHits(1);
+      if (record.content !== undefined || location === undefined) return record.content;
+      return cache?.find(location.segment.entry.id, location.row);
+    },
     isElsewhere: ({ content }) => content === undefined,
-    read: (segment, rows) => segment.contentOf(rows),
+    async read(segment, rows) {
+      const contents = await segment.contentOf(rows);
+      for (const [i, row] of rows.entries()) cache?.keep(segment.entry.id, row, contents[i]!);
+      return contents;
+    },
   });
 }
 
@@ -100,7 +115,7 @@ function readContents(
 async function readParts<T>(
   references: readonly RecordReference[],
   part: {
-    readonly own: (record: VisibleRecord) => T | undefined;
+    readonly own: (reference: RecordReference) => T | undefined;
     readonly isElsewhere: (record: VisibleRecord) => boolean;
     readonly read: (
       segment: LoadedSegment,
@@ -108,10 +123,10 @@ async function readParts<T>(
     ) => Promise<readonly (T | undefined)[]>;
   },
 ): Promise<readonly (T | undefined)[]> {
-  const parts = references.map(({ record }) => part.own(record));
+  const parts = references.map((reference) => part.own(reference));
   const missing = new Map<LoadedSegment, { at: number; row: number }[]>();
   for (const [at, { record, location }] of references.entries()) {
-    if (location === undefined || !part.isElsewhere(record)) continue;
+    if (parts[at] !== undefined || location === undefined || !part.isElsewhere(record)) continue;
     const wanted = missing.get(location.segment) ?? [];
     wanted.push({ at, row: location.row });
     missing.set(location.segment, wanted);

@@ -99,6 +99,12 @@ export class SectionReader {
     return this.#section(kind).length;
   }
 
+  /** Where the section is in the object. */
+  range(kind: number): readonly [start: number, end: number] {
+    const { offset, length } = this.#section(kind);
+    return [offset, offset + length];
+  }
+
   /** The whole section, starting at a multiple of 8 in its own memory. */
   async readAll(kind: number): Promise<Uint8Array<ArrayBuffer>> {
     const { length } = this.#section(kind);

@@ -123,6 +123,11 @@ export class SegmentReader {
     return this.textsOf("content", rows);
   }
 
+  /** Where in the object `contentOf` reads. */
+  get contentRanges(): readonly (readonly [start: number, end: number])[] {
+    return TEXT_SECTIONS.content.map((kind) => this.sections.range(kind));
+  }
+
   /** Any text column of a few rows, in the order given. */
   async textsOf(name: TextColumnName, rows: readonly number[]): Promise<string[]> {
     const [bytesKind, offsetsKind] = TEXT_SECTIONS[name];

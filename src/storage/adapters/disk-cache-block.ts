@@ -17,10 +17,13 @@ import type { Etag } from "../object-store.ts";
 /** Length of the header. */
 export const BLOCK_HEADER_BYTES = 256;
 
+/** Length of what stands for store and key. */
+export const NAME_BYTES = 16;
+
 const MAGIC = 0x4b4c_4242;
 const VERSION = 1;
 const NAME_AT = 32;
-const NAME_BYTES = 16;
+
 const ETAG_AT = 64;
 const CHECKSUM_AT = 248;
 /** Etags of stores have 32 to 70 characters; an object with a longer one is not kept. */

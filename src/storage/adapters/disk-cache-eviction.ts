@@ -4,6 +4,8 @@ export interface CachedFile {
   readonly bytes: number;
   /** When it was last used, by anybody, milliseconds since 1970. */
   readonly usedMs: number;
+  /** Of an object that nobody names any more, as far as is known. */
+  readonly isStray?: boolean | undefined;
 }
 
 /** What is to stay. */
@@ -14,8 +16,11 @@ export interface EvictionLimits {
   readonly nowMs: number;
 }
 
+/** A stray that was used this short a time ago may be of a process that has not looked yet. */
+const STRAY_MS = 600_000;
+
 /**
- * The files to remove: those that nobody used for too long, and then the least recently used,
+ * The files to remove: those that nobody used for too long or names any more, and then the least recently used,
  * until the rest fits. Two processes that look at one folder choose the same files.
  */
 export function planEviction(files: readonly CachedFile[], limits: EvictionLimits): CachedFile[] {
@@ -25,8 +30,15 @@ export function planEviction(files: readonly CachedFile[], limits: EvictionLimit
     (a, b) => a.usedMs - b.usedMs || (a.path < b.path ? -1 : a.path > b.path ? 1 : 0),
   );
   const evicted: CachedFile[] = [];
+  const stay: CachedFile[] = [];
   for (const file of byAge) {
-    if (bytes <= bytesMax && nowMs - file.usedMs <= unusedMsMax) break;
+    const unusedMs = nowMs - file.usedMs;
+    const isOver = unusedMs > unusedMsMax || (file.isStray === true && unusedMs > STRAY_MS);
+    (isOver ? evicted : stay).push(file);
+    if (isOver) bytes -= file.bytes;
+  }
+  for (const file of stay) {
+    if (bytes <= bytesMax) break;
     evicted.push(file);
     bytes -= file.bytes;
   }

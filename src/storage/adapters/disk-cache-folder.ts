@@ -17,6 +17,8 @@ const LEFTOVER = /^\d+-[0-9a-f]+$/;
 /** Options of `DiskCacheFolder`. */
 export interface DiskCacheFolderOptions {
   readonly root: string;
+  /** How the names of this store's files begin. */
+  readonly store: string;
   readonly calls: FileCalls;
   readonly bytesMax: number;
   readonly unusedMsMax: number | undefined;
@@ -40,6 +42,7 @@ export class DiskCacheFolder {
   #writingBytes = 0;
   #seenBytes = 0;
   #sweeping: Promise<void> | undefined;
+  #named: ReadonlySet<string> | undefined;
 
   constructor(options: DiskCacheFolderOptions) {
     this.#options = options;
@@ -70,8 +73,12 @@ export class DiskCacheFolder {
     return removed ?? false;
   }
 
-  /** Looks at every file, and removes what is too much. Calls share one look. */
-  sweep(): Promise<void> {
+  /**
+   * Looks at every file, and removes what is too much. Calls share one look. From a call with
+   * `named` on, files of this store under other names are strays.
+   */
+  sweep(named?: ReadonlySet<string>): Promise<void> {
+    if (named !== undefined) this.#named = named;
     this.#sweeping ??= this.#sweep().finally(() => (this.#sweeping = undefined));
     return this.#sweeping;
   }
@@ -97,25 +104,29 @@ export class DiskCacheFolder {
   }
 
   async #files(): Promise<CachedFile[]> {
-    const { calls, usedMs } = this.#options;
+    const { calls, usedMs, store } = this.#options;
+    const named = this.#named;
     const files: CachedFile[] = [];
-    const paths: string[] = [];
+    const found: { readonly path: string; readonly isStray: boolean }[] = [];
     for (const shard of (await ifThere(calls.readdir(this.root))) ?? []) {
       if (shard.name === "tmp") await this.#removeLeftovers();
       if (!SHARD.test(shard.name)) continue;
       const folder = join(this.root, shard.name);
       for (const { name } of (await ifThere(calls.readdir(folder))) ?? []) {
-        if (FILE.test(name)) paths.push(join(folder, name));
+        if (!FILE.test(name)) continue;
+        const isOwn = name.startsWith(store) && named !== undefined;
+        const isStray = isOwn && !named.has(name.slice(0, name.indexOf(".")));
+        found.push({ path: join(folder, name), isStray });
       }
     }
     let next = 0;
     const look = async (): Promise<void> => {
-      while (next < paths.length) {
-        const path = paths[next++]!;
+      while (next < found.length) {
+        const { path, isStray } = found[next++]!;
         const stats = await ifThere(calls.lstat(path));
         if (stats?.isFile() !== true) continue;
         const used = Math.max(Number(stats.mtimeMs), usedMs(path));
-        files.push({ path, bytes: Number(stats.size), usedMs: used });
+        files.push({ path, bytes: Number(stats.size), usedMs: used, isStray });
       }
     };
     await Promise.all(Array.from({ length: LOOKS_MAX }, look));

@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
-import { mkdir } from "node:fs/promises";
+import { lstat, mkdir } from "node:fs/promises";
+import { tmpdir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
 import { checksum64 } from "../../base/checksum.ts";
 import { systemClock, type Clock } from "../../base/clock.ts";
-import { invalid } from "../../base/errors.ts";
+import { BrainyError, invalid } from "../../base/errors.ts";
 import { systemRandom, type Random } from "../../base/random.ts";
 import {
   newBlockCacheCounters,
@@ -13,6 +14,7 @@ import {
 } from "../layers/block-cache.ts";
 import {
   BLOCK_HEADER_BYTES,
+  NAME_BYTES,
   decodeBlockHeader,
   encodeBlockHeader,
   type BlockHeader,
@@ -35,13 +37,18 @@ const PAUSE_MS = 60_000;
 const TOUCH_MS = 60_000;
 /** Uses remembered before all are forgotten; the files know them too, by the minute. */
 const USES_MAX = 100_000;
+/** Of a name: which store. The rest stands for the object. */
+const STORE_DIGEST_BYTES = 6;
 /** Digests remembered before all are forgotten. */
 const NAMES_MAX = 1_024;
 
 /** Options of `DiskCache`. */
 export interface DiskCacheOptions {
-  /** Folder, made on the first write. Only what this cache made in it is ever removed. */
-  readonly dir: string;
+  /**
+   * Folder, made on the first write. Only what this cache made in it is ever removed. Default: one
+   * of this user in the system's folder for temporary files.
+   */
+  readonly dir?: string | undefined;
   /** Which store the blocks are of: whoever says the same shares them. */
   readonly store: string;
   /** The most that all blocks together may take; at least 32 blocks. Default 8 GiB. */
@@ -80,6 +87,7 @@ export class DiskCache implements BlockCache {
   readonly bytesMax: number;
   readonly counters: BlockCacheCounters = newBlockCacheCounters();
   readonly #store: string;
+  readonly #storeDigest: Uint8Array;
   readonly #unusedMsMax: number | undefined;
   readonly #clock: Clock;
   readonly #calls: FileCalls;
@@ -89,13 +97,15 @@ export class DiskCache implements BlockCache {
   readonly #names = new Map<string, Uint8Array>();
   readonly #uses = new Map<string, Use>();
   readonly #writes = new Set<Promise<unknown>>();
+  #ours: Promise<void> | undefined;
   #waitingBytes = 0;
   #pausedUntilMs = Number.NEGATIVE_INFINITY;
   #hasWarned = false;
   #isClosed = false;
 
   constructor(options: DiskCacheOptions) {
-    const { dir, store, bytesMax = 8 * 2 ** 30, unusedMsMax, blockBytes = BLOCK_BYTES } = options;
+    const { dir = ownFolder(), store, bytesMax = 8 * 2 ** 30, unusedMsMax } = options;
+    const { blockBytes = BLOCK_BYTES } = options;
     const { onProblem = () => {}, clock = systemClock, random = systemRandom } = options;
     if (bytesMax < BLOCKS_MIN * blockBytes) {
       throw invalid(`disk cache: ${bytesMax} bytes are fewer than ${BLOCKS_MIN * blockBytes}`);
@@ -103,6 +113,7 @@ export class DiskCache implements BlockCache {
     this.blockBytes = blockBytes;
     this.bytesMax = bytesMax;
     this.#store = store;
+    this.#storeDigest = digest(store, STORE_DIGEST_BYTES);
     this.#unusedMsMax = unusedMsMax;
     this.#clock = clock;
     this.#onProblem = onProblem;
@@ -115,6 +126,7 @@ export class DiskCache implements BlockCache {
       bytesMax,
       unusedMsMax,
       usedMs: (path) => this.#uses.get(path)?.usedMs ?? 0,
+      store: hex(this.#storeDigest),
       nowMs: () => clock.nowMs(),
       onEvicted: (path) => {
         this.counters.evictions++;
@@ -130,6 +142,7 @@ export class DiskCache implements BlockCache {
   ): Promise<CachedBlock | undefined> {
     const place = this.#place(key, index);
     try {
+      await this.#assertOurs();
       const file = await ifThere(this.#calls.open(place.path, OPEN_READ));
       if (file === undefined) return undefined;
       const block = await this.#readFile(file, place, target);
@@ -184,9 +197,11 @@ export class DiskCache implements BlockCache {
     }
   }
 
-  /** Counts what is there and evicts what is too much: for figures, before anything is written. */
-  async count(): Promise<void> {
-    await this.#folder.sweep().catch((error: unknown) => this.#warn(error));
+  async tidy(keys?: readonly string[]): Promise<void> {
+    const named = keys && new Set(keys.map((key) => hex(this.#place(key, 0).name)));
+    await this.#assertOurs()
+      .then(() => this.#folder.sweep(named))
+      .catch((error: unknown) => this.#warn(error));
     this.counters.bytes = this.#folder.bytes;
   }
 
@@ -264,6 +279,7 @@ export class DiskCache implements BlockCache {
   async #write(place: Place, block: CachedBlock): Promise<boolean> {
     const header = encodeBlockHeader(place, block, block.bytes);
     if (header === undefined) return false;
+    await this.#assertOurs();
     await this.#folder.add(header.byteLength + block.bytes.byteLength, async () => {
       const file = await this.#temporary(header, block.bytes);
       try {
@@ -296,8 +312,17 @@ export class DiskCache implements BlockCache {
     return write().catch(async (error: unknown) => {
       if (systemCode(error) !== "ENOENT") throw error;
       await mkdir(this.#temporaries.folder, { recursive: true, mode: 0o700 });
+      await this.#assertOurs();
       return write();
     });
+  }
+
+  /** Another user's folder may hold what we would take for ours. One look, once it is there. */
+  #assertOurs(): Promise<void> {
+    this.#ours ??= assertOwnFolder(this.#folder.root).then((isThere) => {
+      if (!isThere) this.#ours = undefined;
+    });
+    return this.#ours;
   }
 
   /** Says in the file that it is in use, so that other processes and later runs know. */
@@ -327,12 +352,14 @@ export class DiskCache implements BlockCache {
     let name = this.#names.get(key);
     if (name === undefined) {
       if (this.#names.size >= NAMES_MAX) this.#names.clear();
-      const hash = createHash("sha256").update(`${this.blockBytes}\n${key}\n${this.#store}`);
-      name = new Uint8Array(hash.digest().subarray(0, 16));
+      const object = `${this.blockBytes}\n${key}\n${this.#store}`;
+      name = new Uint8Array(NAME_BYTES);
+      name.set(this.#storeDigest);
+      name.set(digest(object, NAME_BYTES - STORE_DIGEST_BYTES), STORE_DIGEST_BYTES);
       this.#names.set(key, name);
     }
-    const digits = Array.from(name, (byte) => byte.toString(16).padStart(2, "0")).join("");
-    const folder = join(this.#folder.root, digits.slice(0, 2));
+    const digits = hex(name);
+    const folder = join(this.#folder.root, digits.slice(-2));
     const path = join(folder, `${digits}.${index}`);
     return { name, index, blockBytes: this.blockBytes, path, folder };
   }
@@ -349,4 +376,25 @@ export class DiskCache implements BlockCache {
 
 async function* chunksOf(...chunks: Uint8Array[]): AsyncGenerator<Uint8Array> {
   for (const chunk of chunks) yield chunk;
+}
+
+function ownFolder(): string {
+  return join(tmpdir(), `brainy-cache-${process.getuid?.() ?? userInfo().username}`);
+}
+
+/** Whether it is there; rejects when it is a link, or another user made it. */
+async function assertOwnFolder(root: string): Promise<boolean> {
+  const stats = await ifThere(lstat(root));
+  if (stats === undefined) return false;
+  const user = process.getuid?.();
+  if (stats.isDirectory() && (user === undefined || stats.uid === user)) return true;
+  throw new BrainyError("BRAINY_DENIED", `${root} is not a folder that this user made`);
+}
+
+function digest(text: string, bytes: number): Uint8Array {
+  return new Uint8Array(createHash("sha256").update(text).digest().subarray(0, bytes));
+}
+
+function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

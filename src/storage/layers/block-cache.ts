@@ -54,6 +54,11 @@ export interface BlockCache extends AsyncDisposable {
   write(key: string, index: number, block: CachedBlock): Promise<boolean>;
   /** Removes every block of an object. */
   forget(key: string): Promise<void>;
+  /**
+   * Counts what is there and removes what is too much; with `keys`, also what is of other objects
+   * of this store and was not used for a while.
+   */
+  tidy(keys?: readonly string[]): Promise<void>;
 }
 
 /** Counters that have seen nothing. */
