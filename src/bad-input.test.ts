@@ -140,7 +140,7 @@ const BAD_OPTIONS: readonly [name: string, code: string, message: RegExp, option
   ["storage that is undefined", INVALID, /undefined/, { storage: undefined }],
   ["an unknown option", INVALID, /dimension.*dimensions/, { dimension: 3 }],
   ["an unknown nested option", INVALID, /siz.*size/, { batching: { siz: 1 } }],
-  ["an option of later versions", "BRAINY_UNSUPPORTED", /cache/, { cache: {} }],
+  ["an option of later versions", "BRAINY_UNSUPPORTED", /hnsw/, { hnsw: {} }],
   ["a fleet without a role", INVALID, /BRAINY_ROLE/, { distributed: true }],
   ["neither reading nor writing", INVALID, /read-only and/, { writeOnly: true, readOnly: true }],
   ["a metric that is none", INVALID, /manhattan/, { metric: "manhattan" }],

@@ -28,6 +28,8 @@ export interface NearCachesOptions {
   readonly logger: Logger;
   /** Ends what runs in the background. */
   readonly signal: AbortSignal;
+  /** Called when everything that was to be fetched of a manifest is here. */
+  readonly onPrefetched: (manifest: number) => void;
 }
 
 /**
@@ -40,6 +42,7 @@ export class NearCaches {
   #store: CachedStore | undefined;
   #manifest: Manifest | undefined;
   #prefetching: Promise<void> = Promise.resolve();
+  readonly #forgetting = new Set<Promise<void>>();
   #isClosed = false;
 
   constructor(options: NearCachesOptions) {
@@ -89,7 +92,7 @@ export class NearCaches {
     const gone = new Set(keysOf(this.#manifest));
     for (const key of keysOf(manifest)) gone.delete(key);
     this.#manifest = manifest;
-    for (const key of gone) void this.#store?.cache.forget(key);
+    for (const key of gone) this.#forget(key);
     const { prefetch, prefetchReadOnly } = this.#options.cache;
     const strategy = isReader ? prefetchReadOnly : prefetch;
     if (strategy === "none") return;
@@ -97,23 +100,19 @@ export class NearCaches {
     this.#prefetching = this.#prefetching.then(() => this.#prefetch(view, strategy));
   }
 
-  /** Resolves when what was fetched ahead so far is here. */
-  settled(): Promise<void> {
-    return this.#prefetching;
-  }
-
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#prefetching;
+    await Promise.all(this.#forgetting);
     await this.#store?.cache[Symbol.asyncDispose]();
   }
 
   /** Of no consequence when it fails: whoever asks later reads, and hears of it. */
-  async #prefetch({ loadedSegments }: View, strategy: PrefetchStrategy): Promise<void> {
-    const { signal } = this.#options;
+  async #prefetch(view: View, strategy: PrefetchStrategy): Promise<void> {
+    const { signal, onPrefetched } = this.#options;
     let bytesLeft = PREFETCH_SHARE * (this.#store?.cache.bytesMax ?? 0);
     try {
-      for (const segment of loadedSegments.values()) {
+      for (const segment of view.loadedSegments.values()) {
         if (this.#isGone(segment)) continue;
         await segment.vectors();
         if (strategy === "moderate") continue;
@@ -123,6 +122,7 @@ export class NearCaches {
           if (bytesLeft >= 0) await this.#store!.prefetch(segment.entry.key, [start, end], signal);
         }
       }
+      if (!this.#isClosed) onPrefetched(view.manifest.number);
     } catch (error) {
       if (this.#isClosed || isBrainyError(error, "BRAINY_NOT_FOUND")) return;
       this.#options.logger.warn(`brainy: cannot fetch ahead: ${String(error)}`);
@@ -140,6 +140,13 @@ export class NearCaches {
         this.#contents.keep(segment.entry.id, row, contents[i]!);
       }
     }
+  }
+
+  #forget(key: string): void {
+    const forgotten = (this.#store?.forget(key) ?? Promise.resolve()).finally(() => {
+      this.#forgetting.delete(forgotten);
+    });
+    this.#forgetting.add(forgotten);
   }
 
   /** Whether nobody will read it: it was replaced meanwhile, or the session ends. */

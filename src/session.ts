@@ -57,9 +57,15 @@ export class Session {
   constructor(options: ResolvedOptions) {
     this.options = options;
     const { clock, cache, logger } = options;
-    this.near = new NearCaches({ clock, cache, logger, signal: this.#stopping.signal });
+    this.events = new Emitter(clock);
+    this.near = new NearCaches({
+      clock,
+      cache,
+      logger,
+      signal: this.#stopping.signal,
+      onPrefetched: (manifest) => this.events.emit("prefetched", { manifest }),
+    });
     this.monitor = new Monitor(clock, this.near);
-    this.events = new Emitter(options.clock);
     this.#coordination = new Coordination({
       clock: options.clock,
       onEvent: (type, payload) => this.#tell(type, payload),

@@ -21,6 +21,8 @@ export interface CachedStore extends ObjectStore {
     range: readonly [start: number, end: number],
     signal?: AbortSignal,
   ): Promise<void>;
+  /** Removes every block of an object from the cache, also those on their way into it. */
+  forget(key: string): Promise<void>;
 }
 
 /**
@@ -56,6 +58,7 @@ export function cached(inner: ObjectStore, { cache, isImmutable }: CachedOptions
     async prefetch(key, range, signal) {
       if (isImmutable(key)) await reader.prefetch(key, range, signal);
     },
+    forget: (key) => reader.forget(key),
     getIfChanged: (key, etag, options) => inner.getIfChanged(key, etag, options),
     put: (key, bytes, options) => changing([key], () => inner.put(key, bytes, options)),
     putStream: (key, chunks, options) =>
