@@ -1,7 +1,15 @@
+import { unreachable } from "./base/assert.ts";
 import { invalid } from "./base/errors.ts";
 import type { EventBus } from "./cluster/event-bus.ts";
 import { isLoopback, isToken } from "./cluster/relay-token.ts";
-import { asObject, refuseUnknown, show, unsupported, wholeNumber } from "./option-checks.ts";
+import {
+  asObject,
+  optional,
+  refuseUnknown,
+  show,
+  unsupported,
+  wholeNumber,
+} from "./option-checks.ts";
 import type { DistributedOptions } from "./types.ts";
 
 /** How instances tell each other that something is new, checked. */
@@ -9,6 +17,8 @@ export type ResolvedCoordination =
   /** They do not: each looks for itself. */
   | { readonly method: "none" }
   | ResolvedRelay
+  /** Through the store. */
+  | { readonly method: "s3-polling"; readonly intervalMs: number }
   /** Over a bus of the user's own, which Brainy does not close. */
   | { readonly method: "pubsub"; readonly bus: EventBus };
 
@@ -46,9 +56,19 @@ export function resolveCoordination(
         );
       }
       return { method, bus: checkBus(coordinator, `${where}.coordinator`) };
+    case "s3-polling":
+      return { method, intervalMs: resolveInterval(coordinator, `${where}.coordinator`) };
     default:
-      throw unsupported(`${where}.coordinationMethod ${show(method)}`);
+      return unreachable(method);
   }
+}
+
+function resolveInterval(coordinator: DistributedOptions["coordinator"], where: string): number {
+  if (coordinator === undefined) return 1_000;
+  const given = asObject(coordinator, where);
+  refuseUnknown(given, ["interval"], where);
+  const { interval } = given as { readonly interval?: number };
+  return optional(interval, `${where}.interval`, 100, 60_000) ?? 1_000;
 }
 
 function resolveRelay(

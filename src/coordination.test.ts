@@ -175,6 +175,24 @@ test("a new manifest is told, and adopted", async () => {
   expect(partitions.map(({ length }) => length)).toEqual([1, 1]);
 });
 
+test("[E9] through the store alone a reader sees what was written within two intervals", async () => {
+  const fleet = new Fleet();
+  const how = { coordinationMethod: "s3-polling", coordinator: undefined } as const;
+  const writer = await fleet.open({ role: "writer", instanceId: "w-1", ...how });
+  await writer.add([1], {}, { id: "a" });
+  const reader = await fleet.open({ role: "reader", instanceId: "r-1", ...how });
+  await fleet.time.pass(3_000);
+  const events = eventsOf(reader, "log");
+  await writer.add([2], {}, { id: "b" });
+  await fleet.time.pass(2_000);
+  expect(await reader.has("b")).toBe(true);
+  expect(events).toMatchObject([{ slot: 2, from: "w-1" }]);
+  for (const brain of [reader, writer]) {
+    expect(brain.getMetrics().hints).toMatchObject({ connected: true, dropped: 0 });
+    await brain.close();
+  }
+});
+
 /** Time passes until a promise is settled. */
 async function within(fleet: Fleet, ms: number, work: Promise<unknown>): Promise<number> {
   let isSettled = false;

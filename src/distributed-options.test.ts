@@ -29,6 +29,18 @@ const REFUSED: readonly (readonly [name: string, code: string, RegExp, object, E
     /coordinationMethod: "fax".*none, s3-polling, websocket, pubsub/,
     { coordinationMethod: "fax" },
   ],
+  [
+    "a look every tenth of a tenth",
+    INVALID,
+    /interval: 10 /,
+    { coordinationMethod: "s3-polling", coordinator: { interval: 10 } },
+  ],
+  [
+    "an address of the store",
+    INVALID,
+    /coordinator/,
+    { coordinationMethod: "s3-polling", coordinator: "ws://a" },
+  ],
   ["a coordinator without a method", INVALID, /needs.*coordinationMethod/, { coordinator: BUS }],
   ...(
     [

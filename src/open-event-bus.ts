@@ -5,6 +5,7 @@ import type { Random } from "./base/random.ts";
 import type { EventBus } from "./cluster/event-bus.ts";
 import type { HintRelay } from "./cluster/hint-relay.ts";
 import type { ResolvedCoordination, ResolvedRelay } from "./coordination-options.ts";
+import type { ObjectStore } from "./storage/object-store.ts";
 
 /** A bus, and how to let go of it. */
 export interface OpenedBus {
@@ -17,6 +18,9 @@ export interface OpenedBus {
 export interface BusContext {
   readonly clock: Clock;
   readonly random: Random;
+  readonly store: ObjectStore;
+  /** Since the last operation of a user. */
+  readonly idleMs: () => number;
   readonly info: (message: string) => void;
   readonly warn: (message: string) => void;
 }
@@ -33,9 +37,18 @@ export async function openEventBus(
       return { bus: coordination.bus, close: async () => {} };
     case "websocket":
       return openWebSocket(coordination, context);
+    case "s3-polling":
+      return openStoreBus(coordination.intervalMs, context);
     default:
       return unreachable(coordination);
   }
+}
+
+async function openStoreBus(intervalMs: number, context: BusContext): Promise<OpenedBus> {
+  const { StoreEventBus } = await import("./cluster/store-event-bus.ts");
+  const { store, clock, random, idleMs, warn } = context;
+  const bus = new StoreEventBus({ store, clock, random, intervalMs, idleMs, warn });
+  return { bus, close: () => bus.close() };
 }
 
 async function openWebSocket(

@@ -234,7 +234,7 @@ export class Session {
     const { store, needsProbe, counters } = storage;
     this.monitor.requests = counters;
     const registry = await this.#findFleet(store);
-    const bus = await this.#openBus();
+    const bus = await this.#openBus(store);
     // Here and not above: importing the package is quick, and what it can do comes with its use.
     const { Database } = await import("./engine/database.ts");
     const database = await Database.open({
@@ -339,7 +339,7 @@ export class Session {
   }
 
   /** What hints go over, once a session. It connects by itself, and nobody waits for that. */
-  #openBus(): Promise<OpenedBus | undefined> {
+  #openBus(store: ObjectStore): Promise<OpenedBus | undefined> {
     const { clock, random, distributed, logger } = this.options;
     if (distributed === undefined) return Promise.resolve(undefined);
     this.#bus ??= import("./open-event-bus.ts")
@@ -347,6 +347,8 @@ export class Session {
         openEventBus(distributed.coordination, {
           clock,
           random,
+          store,
+          idleMs: () => this.monitor.idleMs,
           info: (message) => this.live.values.verbose && logger.info(`brainy: ${message}`),
           warn: (message) => logger.warn(`brainy: ${message}`),
         }),

@@ -211,14 +211,25 @@ export interface DistributedOptions {
   /**
    * How instances tell each other that something is new, so that nobody waits for the next look at
    * the store. Nothing depends on it but latency. Default `none`: each looks for itself.
-   * `websocket`: over a relay. `pubsub`: over the bus given as `coordinator`.
+   * `websocket`: over a relay. `s3-polling`: through the store, which costs requests. `pubsub`:
+   * over the bus given as `coordinator`.
    */
   readonly coordinationMethod?: "none" | "s3-polling" | "websocket" | "pubsub" | undefined;
   /**
    * With `websocket` where the relay is: its address, `ws://…` or `wss://…`, or `RelayOptions`.
-   * With `pubsub` a bus of your own, which you close yourself.
+   * With `s3-polling` nothing, or how often. With `pubsub` a bus of your own, which you close
+   * yourself.
    */
-  readonly coordinator?: string | RelayOptions | EventBus | undefined;
+  readonly coordinator?: string | RelayOptions | StorePollingOptions | EventBus | undefined;
+}
+
+/** Hints through the store. */
+export interface StorePollingOptions {
+  /**
+   * Between two looks for hints of others, and two objects with own ones, ms. Default 1,000. Costs
+   * a LIST each while this instance is in use, and a PUT while it writes.
+   */
+  readonly interval?: number | undefined;
 }
 
 /** A relay of hints. Give `url`, or `listen` to host one. */

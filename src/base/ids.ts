@@ -1,4 +1,4 @@
-import { monotonicFactory } from "ulid";
+import { encodeTime, monotonicFactory } from "ulid";
 import type { Clock } from "./clock.ts";
 import type { Random } from "./random.ts";
 
@@ -9,4 +9,9 @@ export const ULID_PATTERN = /^[0-9A-HJKMNP-TV-Z]{26}$/;
 export function ulidFactory(clock: Clock, random: Random): () => string {
   const next = monotonicFactory(() => random.next());
   return () => next(Math.floor(clock.nowMs()));
+}
+
+/** Sorts before every ulid of this moment and after all of those before it. */
+export function ulidFloor(nowMs: number): string {
+  return encodeTime(Math.max(0, Math.floor(nowMs))) + "0".repeat(16);
 }

@@ -24,6 +24,8 @@ export const HEARTBEAT_PREFIX = "_brainy/heartbeats/";
 export const LEASE_PREFIX = "_brainy/leases/";
 /** Which instance is to own which partition. */
 export const ASSIGNMENT_KEY = "_brainy/leases/assignment.json";
+/** Before every batch of hints that goes through the store. */
+export const EVENT_PREFIX = "_brainy/events/";
 /** Before the folder of every segment and deletion vector. */
 export const SEGMENT_PREFIX = "vectors/";
 
@@ -32,6 +34,7 @@ const ULID = "[0-9A-HJKMNP-TV-Z]{26}";
 const SEGMENT = new RegExp(`^vectors/p\\d{3}-p\\d{3}/(${ULID})\\.(seg|del)$`);
 const HEARTBEAT = new RegExp(`^_brainy/heartbeats/([A-Za-z0-9_-]{1,64})\\.(${ULID})\\.json$`);
 const LEASE = /^_brainy\/leases\/p(\d{3})\.json$/;
+const EVENT = new RegExp(`^_brainy/events/${ULID}\\.json$`);
 const CHECKPOINT = /^_brainy\/checkpoints\/([A-Za-z0-9_-]{1,64})\.json$/;
 
 /** Sixteen digits: every safe integer fits. */
@@ -131,4 +134,14 @@ export function leaseKey(partition: number): string {
 export function parseLeaseKey(key: string): number | undefined {
   const match = LEASE.exec(key);
   return match === null ? undefined : Number(match[1]);
+}
+
+/** Key of a batch of hints; the ulid is of the moment they were published. */
+export function eventKey(ulid: string): string {
+  return `${EVENT_PREFIX}${ulid}.json`;
+}
+
+/** Whether a key is that of a batch of hints. */
+export function isEventKey(key: string): boolean {
+  return EVENT.test(key);
 }
