@@ -5,6 +5,7 @@ import type { ContentCache, ContentCacheCounters } from "./engine/content-cache.
 import type { Database } from "./engine/database.ts";
 import { estimateRequestCost } from "./storage/cost.ts";
 import type { BlockCacheCounters } from "./storage/layers/block-cache.ts";
+import { addRequests } from "./storage/request-sums.ts";
 import type { RequestCounters } from "./storage/layers/metered.ts";
 import type { HeartbeatMetrics } from "./format/heartbeat.ts";
 
@@ -61,7 +62,7 @@ export interface Metrics {
   };
   /**
    * Requests to a store that charges for them, with what they cost at public S3 prices;
-   * `undefined` elsewhere. Those of a compaction thread are not among them.
+   * `undefined` elsewhere. Those of a compaction thread are added when its job ends.
    */
   readonly requests: (RequestCounters & { readonly estimatedUsd: number }) | undefined;
   /** `undefined` where there is no `coordinationMethod`. */
@@ -250,6 +251,11 @@ export class Monitor {
     if (hints === undefined) return undefined;
     const { sent, received, dropped, connected } = hints;
     return { sent, received, dropped, connected };
+  }
+
+  /** Those of a compaction thread, whose store is its own. */
+  addRequests(requests: RequestCounters): void {
+    if (this.requests !== undefined) addRequests(this.requests, requests);
   }
 
   #second(): Second {

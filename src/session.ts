@@ -418,7 +418,13 @@ export class Session {
     if (store.descriptor !== undefined) {
       const { workerAvailable, workerExecutor } =
         await import("./engine/worker/worker-executor.ts");
-      if (workerAvailable()) return workerExecutor({ descriptor: store.descriptor });
+      if (workerAvailable()) {
+        const { descriptor } = store;
+        return workerExecutor({
+          descriptor,
+          onRequests: (requests) => this.monitor.addRequests(requests),
+        });
+      }
     }
     // Fourteen modules serve compaction jobs alone: whoever only reads loads none of them.
     const { inlineExecutor } = await import("./engine/executor-inline.ts");

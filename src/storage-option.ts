@@ -50,7 +50,7 @@ export async function openStorage(
       if (typeof path !== "string" || path === "") {
         throw invalid("options.storage.path must name a folder");
       }
-      const store = await openRetrying({ type: "file", root: path, shared }, options);
+      const { store } = await openRetrying({ type: "file", root: path, shared }, options);
       return { store, isOwned: true, needsProbe: false };
     }
     case "store":

@@ -4,8 +4,9 @@ import { assert } from "../../base/assert.ts";
 import { systemClock } from "../../base/clock.ts";
 import { isBrainyError } from "../../base/errors.ts";
 import { seededRandom, systemRandom } from "../../base/random.ts";
+import type { RequestCounters } from "../../storage/layers/metered.ts";
 import { openRetrying } from "../../storage/open-store.ts";
-import type { ObjectStore } from "../../storage/object-store.ts";
+import { takeRequests } from "../../storage/request-sums.ts";
 import { runCompactionJob } from "../compaction-job.ts";
 import type { CompactionJob } from "../compaction.ts";
 import type { WorkerReply, WorkerRequest, WorkerSettings } from "./worker-messages.ts";
@@ -30,7 +31,7 @@ assert(port !== null, "runs in a worker thread only");
 const { descriptor, seed } = workerData as WorkerSettings;
 const random = seed === undefined ? systemRandom : seededRandom(seed);
 const running = new Map<number, AbortController>();
-let opening: Promise<ObjectStore> | undefined;
+let opening: ReturnType<typeof openRetrying> | undefined;
 
 port.on("message", (request: WorkerRequest) => {
   if (request.type === "abort") running.get(request.id)?.abort();
@@ -43,16 +44,21 @@ async function run(id: number, job: CompactionJob): Promise<void> {
   const { signal } = controller;
   try {
     opening ??= openRetrying(descriptor, { clock: systemClock, random });
-    const store = await opening;
+    const { store } = await opening;
     const result = await runCompactionJob({ store, clock: systemClock, random, job, signal });
-    reply({ type: "done", id, result });
+    reply({ type: "done", id, result, requests: await sinceLastReply() });
   } catch (error) {
     const code = isBrainyError(error) ? error.code : undefined;
     const message = error instanceof Error ? error.message : String(error);
-    reply({ type: "failed", id, code, message });
+    reply({ type: "failed", id, code, message, requests: await sinceLastReply() });
   } finally {
     running.delete(id);
   }
+}
+
+async function sinceLastReply(): Promise<RequestCounters | undefined> {
+  const opened = await opening?.catch(() => undefined);
+  return opened?.counters && takeRequests(opened.counters);
 }
 
 function reply(message: WorkerReply): void {

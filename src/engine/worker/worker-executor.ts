@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { systemClock, type Clock } from "../../base/clock.ts";
 import { BrainyError } from "../../base/errors.ts";
+import type { RequestCounters } from "../../storage/layers/metered.ts";
 import type { StoreDescriptor } from "../../storage/object-store.ts";
 import type { CompactionJob, CompactionResult, Executor } from "../compaction.ts";
 import type { WorkerReply, WorkerRequest, WorkerSettings } from "./worker-messages.ts";
@@ -25,6 +26,8 @@ export interface WorkerExecutorOptions {
   /** Of the names that jobs give, for replays. Default: the process's own randomness. */
   readonly seed?: number | undefined;
   readonly clock?: Clock | undefined;
+  /** Hears what jobs have sent to a store that charges, when they end. */
+  readonly onRequests?: ((requests: RequestCounters) => void) | undefined;
 }
 
 /** `false` when running from TypeScript sources, where the worker's entry is not compiled. */
@@ -50,6 +53,7 @@ class WorkerExecutor implements Executor {
   readonly name = "worker";
   readonly #settings: WorkerSettings;
   readonly #clock: Clock;
+  readonly #onRequests: ((requests: RequestCounters) => void) | undefined;
   readonly #pending = new Map<number, Pending>();
   #worker: Worker | undefined;
   #idle: AbortController | undefined;
@@ -57,7 +61,8 @@ class WorkerExecutor implements Executor {
   #starts = 0;
   #isDisposed = false;
 
-  constructor({ descriptor, seed, clock = systemClock }: WorkerExecutorOptions) {
+  constructor({ descriptor, seed, clock = systemClock, onRequests }: WorkerExecutorOptions) {
+    this.#onRequests = onRequests;
     this.#settings = { descriptor, seed };
     this.#clock = clock;
   }
@@ -109,6 +114,7 @@ class WorkerExecutor implements Executor {
   }
 
   #settle(reply: WorkerReply): void {
+    if (reply.requests !== undefined) this.#onRequests?.(reply.requests);
     const pending = this.#pending.get(reply.id);
     if (pending === undefined) return;
     if (reply.type === "done") pending.resolve(reply.result);
