@@ -42,6 +42,7 @@ import type {
   JsonObject,
   ListOptions,
   ListPage,
+  PartitionInfo,
   Query,
   ReadOptions,
   RecordChanges,
@@ -405,9 +406,20 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
     return verifyStore({ store, clock, random, ...options });
   }
 
+  /**
+   * Partitions that have records, or whose conditional operations somebody decides, with exact
+   * counts. Walks over all ids; costs one LIST, and a GET for each lease.
+   */
+  discoverPartitions(options: ReadOptions = {}): Promise<PartitionInfo[]> {
+    return this.#session.monitor.measure("read", async () => {
+      refuseUnknownKeys(options, READ_KEYS, "options");
+      return this.#session.discoverPartitions(this.#session.freshness(options));
+    });
+  }
+
   /** Figures of this instance that are already in memory. */
   getMetrics(): Metrics {
-    return this.#session.monitor.metrics(this.#session.database, this.#session.nodes);
+    return this.#session.monitor.metrics(this.#session.database, this.#session);
   }
 
   /** How this instance is. Thresholds and warnings: docs/guide/monitoring.md. */

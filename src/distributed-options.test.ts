@@ -82,7 +82,7 @@ const REFUSED: readonly (readonly [name: string, code: string, RegExp, object, E
     /configPath: "x\.json" is not _brainy\/config\.json.*prefix/,
     { configPath: "x.json" },
   ],
-  ...["conflictResolution", "resolver", "partitioner"].map(
+  ...["conflictResolution", "resolver"].map(
     (name) =>
       [name, "BRAINY_UNSUPPORTED", new RegExp(`distributed\\.${name}`), { [name]: "x" }] as const,
   ),

@@ -6,6 +6,7 @@ import {
   type Role,
   type RoleDecision,
 } from "./cluster/role.ts";
+import type { HashPartitioner } from "./cluster/hash-partitioner.ts";
 import { heartbeatKey } from "./format/keys.ts";
 import { checkKey } from "./storage/keys.ts";
 import { resolveCoordination, type ResolvedCoordination } from "./coordination-options.ts";
@@ -24,6 +25,8 @@ export interface ResolvedDistributed {
   readonly maxClockSkewMs: number | undefined;
   readonly consistencyLevel: ConsistencyLevel;
   readonly coordination: ResolvedCoordination;
+  /** `undefined`: the hash of the id. */
+  readonly partitioner: HashPartitioner | undefined;
 }
 
 const WHERE = "options.distributed";
@@ -39,10 +42,11 @@ const KNOWN = [
   "consistencyLevel",
   "coordinationMethod",
   "coordinator",
+  "partitioner",
 ] as const;
 
 /** Names that the design reserves: refused as not there yet, never as unknown. */
-const RESERVED = ["conflictResolution", "resolver", "partitioner"] as const;
+const RESERVED = ["conflictResolution", "resolver"] as const;
 
 const INSTANCE_ID = /^[A-Za-z0-9_-]{1,64}$/;
 
@@ -68,6 +72,7 @@ export function resolveDistributed(
     maxClockSkewMs: optional(maxClockSkew, `${WHERE}.maxClockSkew`, 1),
     consistencyLevel: resolveConsistency(given),
     coordination: resolveCoordination(given, WHERE),
+    partitioner: resolvePartitioner(given),
   };
   const { maxClockSkew: limit } = options.limits ?? {};
   if (maxClockSkew !== undefined && limit !== undefined && maxClockSkew !== limit) {
@@ -75,6 +80,23 @@ export function resolveDistributed(
   }
   if (!enabled) return undefined;
   return { role: resolveRole(options, role, environment), ...resolved };
+}
+
+/** Any object that does what a `HashPartitioner` does: two copies of the package may be loaded. */
+function resolvePartitioner({ partitioner }: DistributedOptions): HashPartitioner | undefined {
+  if (partitioner === undefined) return undefined;
+  const given: Partial<Record<keyof HashPartitioner, unknown>> = asObject(
+    partitioner,
+    `${WHERE}.partitioner`,
+  );
+  const { name, partitionCount, getPartition } = given;
+  const isOne =
+    typeof getPartition === "function" &&
+    typeof name === "string" &&
+    name.length > 0 &&
+    Number.isInteger(partitionCount);
+  if (isOne) return partitioner;
+  throw invalid(`${WHERE}.partitioner must be a HashPartitioner, or extend it`);
 }
 
 function resolveConsistency({

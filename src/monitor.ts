@@ -47,6 +47,7 @@ export interface HealthStatus {
 /** Figures of one instance. Sizes in bytes, times in milliseconds. */
 export interface Metrics {
   readonly nodes: { readonly total: number; readonly healthy: number };
+  /** Partitions, and those that this instance is to own: all of them outside of a fleet. */
   readonly shards: { readonly total: number; readonly local: number };
   readonly replication: { readonly factor: number; readonly lag: number };
   readonly operations: { readonly reads: number; readonly writes: number };
@@ -211,12 +212,19 @@ export class Monitor {
   }
 
   /** `nodes` are those of the fleet, if there is one. */
-  metrics(database: Database | undefined, nodes: Metrics["nodes"] | undefined): Metrics {
+  metrics(
+    database: Database | undefined,
+    fleet: {
+      readonly nodes: Metrics["nodes"] | undefined;
+      readonly ownPartitions: readonly number[] | undefined;
+    },
+  ): Metrics {
+    const { nodes, ownPartitions } = fleet;
     const stats = database?.stats();
     const partitions = database?.config?.settings.partitionCount ?? 0;
     return {
       nodes: nodes ?? { total: 1, healthy: 1 },
-      shards: { total: partitions, local: partitions },
+      shards: { total: partitions, local: ownPartitions?.length ?? partitions },
       replication: {
         factor: 1,
         lag: Math.min(database?.stalenessMs ?? 0, Number.MAX_SAFE_INTEGER),

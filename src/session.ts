@@ -4,6 +4,7 @@ import { freshness } from "./call-options.ts";
 import type { ConfigEvent } from "./cluster/config-watcher.ts";
 import { assembleConfig, type DistributedConfig } from "./cluster/distributed-config.ts";
 import type { Hints } from "./cluster/hints.ts";
+import type { AssignmentEvent, PartitionOwners } from "./cluster/partition-owners.ts";
 import type { Registry, RegistryEvent } from "./cluster/registry.ts";
 import { decideAuto, overrideRole, type Role, type RoleDecision } from "./cluster/role.ts";
 import type { Executor } from "./engine/compaction.ts";
@@ -20,10 +21,11 @@ import type { OpenedBus } from "./open-event-bus.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { NearCaches } from "./near-caches.ts";
 import { nextWaitMs, pollPace, type PollPace } from "./poll-pace.ts";
+import { placementBy } from "./placement-by.ts";
 import { openStorage, type OpenedStorage } from "./storage-option.ts";
 import type { ObjectStore } from "./storage/object-store.ts";
 import { lexicalEmbedder, type Embedder } from "./text/index.ts";
-import type { ReadOptions, RecordPart } from "./types.ts";
+import type { PartitionInfo, ReadOptions, RecordPart } from "./types.ts";
 
 /** A poll that was switched off waits so long to be switched on. */
 const NEVER_MS = 86_400_000;
@@ -50,6 +52,7 @@ export class Session {
   /** Cuts the time between two polls short. */
   readonly #pollAlarm = new Alarm();
   #pollInterval: number | undefined;
+  #owners: PartitionOwners | undefined;
   #instanceId: string | undefined;
   #bus: Promise<OpenedBus | undefined> | undefined;
   #closing: Promise<void> | undefined;
@@ -113,6 +116,11 @@ export class Session {
     return this.#settings.live;
   }
 
+  /** Partitions that this instance is to own; `undefined` where there is no fleet. */
+  get ownPartitions(): readonly number[] | undefined {
+    return this.#owners?.own;
+  }
+
   /** What instances tell each other. Without a bus nothing goes out, and nothing comes in. */
   get hints(): Hints {
     return this.#coordination.hints;
@@ -172,6 +180,17 @@ export class Session {
     }
     const [instances] = await Promise.all([registry.instances(), this.#settings.check()]);
     return assembleConfig(this.#settings.config, instances);
+  }
+
+  /** Partitions of this database, with who owns them. */
+  async discoverPartitions(freshness: Freshness): Promise<PartitionInfo[]> {
+    const database = await this.open();
+    const { store } = await this.openStore();
+    const { clock, distributed } = this.options;
+    const placement = placementBy(distributed?.partitioner);
+    const [owners, registry] = [this.#owners, this.#registry];
+    const { discoverPartitions } = await import("./partitions.ts");
+    return discoverPartitions({ database, store, clock, freshness, placement, owners, registry });
   }
 
   /** Idempotent: the second caller waits for the first one's close, and shares its error. */
@@ -235,6 +254,7 @@ export class Session {
     this.monitor.requests = counters;
     const registry = await this.#findFleet(store);
     const bus = await this.#openBus(store);
+    const { distributed } = options;
     // Here and not above: importing the package is quick, and what it can do comes with its use.
     const { Database } = await import("./engine/database.ts");
     const database = await Database.open({
@@ -249,6 +269,13 @@ export class Session {
         dimensions: options.dimensions,
         metric: options.metric,
         embeddingModel: options.embedder?.name,
+        partitioner: distributed?.partitioner,
+      },
+      ownership: this.#owners && {
+        instanceId: () => this.instanceId,
+        endpoint: distributed?.endpoint,
+        placement: placementBy(distributed?.partitioner),
+        regard: (owner, partition) => this.#owners!.regard(owner, partition),
       },
       checkpoint,
       compaction: options.compaction,
@@ -302,7 +329,22 @@ export class Session {
       heartbeatIntervalMs: heartbeatInterval,
       instanceTimeoutMs: instanceTimeout,
       onEvent: (event) => this.#report(event),
-      onLooked: () => this.#showInstances(registry),
+      onLooked: async () => {
+        await this.#showInstances(registry);
+        await this.#owners!.looked(this.#database);
+      },
+      warn: (message) => logger.warn(`brainy: ${message}`),
+    });
+    const { PartitionOwners } = await import("./cluster/partition-owners.ts");
+    this.#owners = new PartitionOwners({
+      store,
+      clock,
+      random: this.options.random,
+      registry,
+      instanceId: () => this.instanceId,
+      isWriter: () => this.role !== "reader",
+      settings: () => this.#database?.config?.settings,
+      onEvent: (event) => this.#report(event),
       warn: (message) => logger.warn(`brainy: ${message}`),
     });
     let decision = distributed.role;
@@ -389,7 +431,7 @@ export class Session {
       database,
       instanceId: this.#instanceId,
       role: this.role,
-      lookAtFleet: () => registry.look(),
+      lookAtFleet: () => registry.lookAround(),
     });
   }
 
@@ -469,7 +511,7 @@ export class Session {
     this.#coordination.adopted(database.view.manifest, database.isHolder);
   }
 
-  #report(event: DatabaseEvent | RegistryEvent): void {
+  #report(event: DatabaseEvent | RegistryEvent | AssignmentEvent): void {
     const { type, ...payload } = event;
     if (type === "committed" || type === "took-over") {
       this.hints.publish("index_updated", { manifest: event.number });

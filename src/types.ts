@@ -2,6 +2,7 @@ import type { ByteSize } from "./byte-size.ts";
 import type { Random } from "./base/random.ts";
 import type { Clock } from "./base/clock.ts";
 import type { EventBus } from "./cluster/event-bus.ts";
+import type { HashPartitioner } from "./cluster/hash-partitioner.ts";
 import type { Filter } from "./engine/filter-types.ts";
 import type { Metric } from "./kernel/metric.ts";
 import type { S3StoreOptions } from "./storage/adapters/s3-options.ts";
@@ -221,6 +222,12 @@ export interface DistributedOptions {
    * yourself.
    */
   readonly coordinator?: string | RelayOptions | StorePollingOptions | EventBus | undefined;
+  /**
+   * Places records in partitions: a class of your own that extends `HashPartitioner`. Its name and
+   * its number of partitions are fixed when the database is created; all who use `ifAbsent` or
+   * `ifVersion` need it. Default: the hash of the id, 100 partitions.
+   */
+  readonly partitioner?: HashPartitioner | undefined;
 }
 
 /** Hints through the store. */
@@ -243,6 +250,28 @@ export interface RelayOptions {
    * `127.0.0.1`; any other needs a token.
    */
   readonly listen?: { readonly port: number; readonly host?: string | undefined } | undefined;
+}
+
+/** A partition as `discoverPartitions` finds it. */
+export interface PartitionInfo {
+  /** `vectors/p007`. */
+  readonly partition: string;
+  /** Records of it that readers see. */
+  readonly records: number;
+  /** Who decides its conditional operations; absent while nobody does. */
+  readonly owner?: PartitionOwner | undefined;
+  /** The instance that is to own it; absent outside of a fleet. */
+  readonly assignedTo?: string | undefined;
+}
+
+/** What the lease of a partition says. */
+export interface PartitionOwner {
+  readonly instanceId: string;
+  readonly endpoint?: string | undefined;
+  /** How often the lease has changed. */
+  readonly epoch: number;
+  /** As of the last look at the fleet; `unknown` where the run is not registered. */
+  readonly status: "active" | "stale" | "unknown";
 }
 
 /** What is told, and to whom. */

@@ -1,5 +1,5 @@
 import { invalid } from "../base/errors.ts";
-import { partitionName } from "../format/hash-id.ts";
+import { HASH_PARTITIONER, partitionName } from "../format/hash-id.ts";
 import { ConsistentHashRing } from "./consistent-hash-ring.ts";
 import { HashPartitioner, type PartitionerConfig } from "./hash-partitioner.ts";
 
@@ -27,6 +27,11 @@ export class AffinityPartitioner extends HashPartitioner {
     const ring = new ConsistentHashRing(writers);
     const names = Array.from({ length: this.partitionCount }, (_, i) => partitionName(i));
     this.preferredPartitions = new Set(names.filter((name) => ring.getNode(name) === instanceId));
+  }
+
+  /** Records belong where they always did: a database need not know of preferences. */
+  override get name(): string {
+    return HASH_PARTITIONER;
   }
 
   /** Whether this writer prefers the partition of this id. */

@@ -2,7 +2,7 @@ import { encodeText } from "../base/bytes.ts";
 import { checksum64 } from "../base/checksum.ts";
 import { invalid } from "../base/errors.ts";
 import { PARTITIONS_MAX } from "../format/config.ts";
-import { partitionName } from "../format/hash-id.ts";
+import { HASH_PARTITIONER, partitionName } from "../format/hash-id.ts";
 
 /** How many partitions there are: said directly, or as what `getDistributedConfig()` returns. */
 export type PartitionerConfig =
@@ -32,6 +32,14 @@ export class HashPartitioner {
       );
     }
     this.partitionCount = count;
+  }
+
+  /**
+   * Fixed with the database, so that no process places records in another way: that of the class.
+   * Override it where a bundler renames classes.
+   */
+  get name(): string {
+    return this.constructor === HashPartitioner ? HASH_PARTITIONER : this.constructor.name;
   }
 
   /** `vectors/p000` to `vectors/p999`: XXH64 of the id's UTF-8, modulo the number of partitions. */

@@ -172,6 +172,22 @@ export class Registry {
     return others.every((other) => nameOf(own) < nameOf(other));
   }
 
+  /** The same, with a difference between who has stood still and who is not there. */
+  statusOf(incarnation: string): ObservedRun["status"] | undefined {
+    if (this.#own?.incarnation === incarnation) return "active";
+    return [...this.#runs.values()].find((run) => run.incarnation === incarnation)?.status;
+  }
+
+  /** Instance ids of all live runs that may write, in order, as of the last look. */
+  writers(): readonly string[] {
+    const ids = new Set<string>();
+    for (const { status, heartbeat, instanceId } of this.#runs.values()) {
+      if (status === "active" && (heartbeat?.role ?? "reader") !== "reader") ids.add(instanceId);
+    }
+    if (this.#own !== undefined && this.#own.role !== "reader") ids.add(this.#own.instanceId);
+    return [...ids].toSorted();
+  }
+
   /** Instances by name, as of the last look; this one is among them and healthy. */
   get nodes(): { readonly total: number; readonly healthy: number } {
     const runs = [...this.#runs.values()];
@@ -256,18 +272,19 @@ export class Registry {
     const { signal } = this.#stopping;
     let delayMs = firstDelayMs;
     let hasLooked = true;
-    await this.#lookAndTell();
+    await this.lookAround();
     while (!signal.aborted) {
       await this.#alarm.sleep(this.#options.clock, delayMs, signal).catch(() => undefined);
       if (signal.aborted) return;
       delayMs = await this.#beat();
       // A LIST costs as much as a heartbeat, and an idle instance decides nothing by it.
       hasLooked = !this.#isIdle || !hasLooked;
-      if (hasLooked) await this.#lookAndTell();
+      if (hasLooked) await this.lookAround();
     }
   }
 
-  async #lookAndTell(): Promise<void> {
+  /** A look, and what follows from it; of its own accord after most heartbeats. Never rejects. */
+  async lookAround(): Promise<void> {
     await this.#try("cannot look at its fleet", () => this.look());
     if (!this.#stopping.signal.aborted) await this.#options.onLooked?.();
   }

@@ -164,7 +164,7 @@ test("[L5] a lease whose giving back is still on its way is swapped before it is
   const first = await a.add("x", 1);
   const [partition] = a.database.heldPartitions;
   isArmed = true;
-  await expect(a.database.releasePartition(partition!)).rejects.toMatchObject({
+  await expect(a.database.releasePartition(partition!, 0)).rejects.toMatchObject({
     code: "BRAINY_UNAVAILABLE",
   });
   expect(a.database.heldPartitions).toEqual([]);
@@ -183,7 +183,8 @@ test("[L5] what was given back is taken without a seal, and its last owner goes 
   const first = await a.add("x", 1);
   // Another partition keeps A's lane in use.
   await a.add("other", 1);
-  for (const partition of a.database.heldPartitions) await a.database.releasePartition(partition);
+  for (const partition of a.database.heldPartitions)
+    await a.database.releasePartition(partition, 0);
   expect(a.events.filter(({ type }) => type === "partition_released")).toHaveLength(2);
   const b = await fleet.run();
   await b.update("x", first, 2);

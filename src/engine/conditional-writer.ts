@@ -1,10 +1,11 @@
 import { BrainyError } from "../base/errors.ts";
+import type { Clock } from "../base/clock.ts";
 import type { DraftColumns } from "../format/draft-columns.ts";
-import { hashId, partitionOfHash } from "../format/hash-id.ts";
 import type { LeaseOwner } from "../format/lease.ts";
 import type { Version } from "../format/version.ts";
 import { checkCondition, type Condition } from "./condition.ts";
 import { LANE_ENDED, LogWriter, type LogWriterOptions } from "./log-writer.ts";
+import type { Placement } from "./placement.ts";
 import { PartitionLeases, type LeaseEvent, type Regard } from "./partition-leases.ts";
 
 /** How often an operation is decided again because its lane ended. */
@@ -23,8 +24,8 @@ export interface Ownership {
   /** Name in leases, for people and for `BRAINY_NOT_OWNER`. */
   readonly instanceId: () => string;
   readonly endpoint?: string | undefined;
-  /** Default: the hash of the id modulo `partitionCount`. All runs must agree. */
-  readonly partitionOf?: ((id: string) => number) | undefined;
+  /** Default: the hash of the id modulo the number of partitions. All runs must agree. */
+  readonly placement?: Placement | undefined;
   /** What is known of a run that a lease names. A wrong answer costs a takeover, no more. */
   readonly regard: (owner: LeaseOwner, partition: number) => Promise<Regard>;
 }
@@ -36,7 +37,7 @@ export interface ConditionalHost {
    * clock is above it, and above all else that was read, when it resolves.
    */
   presentVersion(id: string): Promise<Version | undefined>;
-  readonly partitionCount: number;
+  readonly partitionOf: Placement;
   /** `undefined`: of other runs nothing is known but their lanes. */
   readonly ownership: Ownership | undefined;
   log(event: LeaseEvent): void;
@@ -61,11 +62,15 @@ export class ConditionalWriter {
   readonly #turns = new Map<string, Promise<unknown>>();
   /** Operations under way, by partition. */
   readonly #busy = new Map<number, number>();
+  /** When the last one ended, by the monotonic clock. */
+  readonly #usedMs = new Map<number, number>();
+  readonly #clock: Clock;
 
   constructor(options: Omit<LogWriterOptions, "whenLaneEnds">, host: ConditionalHost) {
     const { store, clock, random, databaseId, incarnation, newUlid } = options;
     this.#log = new LogWriter({ ...options, whenLaneEnds: "give-back" });
     this.#host = host;
+    this.#clock = clock;
     this.#leases = new PartitionLeases({
       store,
       clock,
@@ -97,12 +102,6 @@ export class ConditionalWriter {
     return this.#leases.held;
   }
 
-  /** The partition of a record. */
-  partitionOf(id: string): number {
-    const { ownership, partitionCount } = this.#host;
-    return ownership?.partitionOf?.(id) ?? partitionOfHash(hashId(id), partitionCount);
-  }
-
   /**
    * Resolves with the version of the operation. Rejects with `BRAINY_CONFLICT` when the condition
    * does not hold, `BRAINY_NOT_OWNER` when another live run decides: nothing was written then.
@@ -119,9 +118,11 @@ export class ConditionalWriter {
     });
   }
 
-  /** Gives a partition back if nothing of it is under way. */
-  async release(partition: number): Promise<void> {
-    if ((this.#busy.get(partition) ?? 0) === 0) await this.#leases.release(partition);
+  /** Gives a partition back if nothing of it is under way, nor was within `idleMs`. */
+  async release(partition: number, idleMs: number): Promise<void> {
+    const usedMs = this.#usedMs.get(partition) ?? Number.NEGATIVE_INFINITY;
+    const isIdle = this.#clock.monotonicMs() - usedMs >= idleMs;
+    if (isIdle && !this.#busy.has(partition)) await this.#leases.release(partition);
   }
 
   /** Resolves when everything asked for so far is decided. */
@@ -136,11 +137,12 @@ export class ConditionalWriter {
   }
 
   async #write(write: ConditionalWrite): Promise<Version> {
-    const partition = this.partitionOf(write.id);
+    const partition = this.#host.partitionOf(write.id);
     this.#busy.set(partition, (this.#busy.get(partition) ?? 0) + 1);
     try {
       return await this.#decide(write, partition);
     } finally {
+      this.#usedMs.set(partition, this.#clock.monotonicMs());
       const left = this.#busy.get(partition)! - 1;
       if (left > 0) this.#busy.set(partition, left);
       else this.#busy.delete(partition);

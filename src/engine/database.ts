@@ -26,6 +26,7 @@ import { LogWriter, type CommittedRows, type LogWriterOptions } from "./log-writ
 import type { MaintenanceEvent } from "./maintenance.ts";
 import { commitManifest, readNewestManifest } from "./manifest-store.ts";
 import type { LeaseEvent } from "./partition-leases.ts";
+import { placementOf } from "./placement.ts";
 import { findRecord } from "./records.ts";
 import {
   checkSettings,
@@ -293,9 +294,9 @@ export class Database implements AsyncDisposable {
     return this.#conditional?.held ?? [];
   }
 
-  /** Gives a partition back to the fleet, if nothing of it is under way. */
-  async releasePartition(partition: number): Promise<void> {
-    await this.#conditional?.release(partition);
+  /** Gives a partition back to the fleet, if nothing was decided in it for `idleMs`. */
+  async releasePartition(partition: number, idleMs: number): Promise<void> {
+    await this.#conditional?.release(partition, idleMs);
   }
 
   /** Runs `read` on a view that is fresh enough, again when a segment was collected under it. */
@@ -499,11 +500,12 @@ export class Database implements AsyncDisposable {
   }
 
   #openConditional(config: ConfigDocument): ConditionalWriter {
-    const { databaseId, partitionCount } = config.settings;
+    const { ownership } = this.#options;
+    const { databaseId } = config.settings;
     return new ConditionalWriter(this.#logOptions(config), {
       presentVersion: (id) => this.#presentVersion(id, databaseId),
-      partitionCount,
-      ownership: this.#options.ownership,
+      partitionOf: placementOf(config.settings, ownership?.placement),
+      ownership,
       log: (event) => this.#emit(event),
     });
   }

@@ -154,6 +154,30 @@ export async function countRecords(
   return count;
 }
 
+/** How many records readers see of each partition. Reads nothing from the store. */
+export async function countByPartition(
+  snapshot: FullSnapshot,
+  options: {
+    readonly clock: Clock;
+    readonly partitionOf: (id: string) => number;
+    readonly partitionCount: number;
+  },
+): Promise<number[]> {
+  const { clock, partitionOf, partitionCount } = options;
+  const counts = Array.from({ length: partitionCount }, () => 0);
+  for (const { loaded, live } of snapshot.segments) {
+    const mask = await visibleRows({ loaded, live, clock });
+    for (let row = 0; row < loaded.rows; row++) {
+      if (row % RECORDS_PER_BREATH === RECORDS_PER_BREATH - 1) await clock.breathe();
+      if (hasBit(mask, row)) counts[partitionOf(loaded.idOf(row))]!++;
+    }
+  }
+  for await (const entry of visibleTail(snapshot, { clock })) {
+    counts[partitionOf(snapshot.rows.id(entry))]!++;
+  }
+  return counts;
+}
+
 /**
  * Every record of a snapshot that matches, in storage order, read block by block. With
  * `content: false` neither content nor vectors are read.

@@ -11,6 +11,7 @@ import {
   type DistanceMetric,
 } from "../format/config.ts";
 import { FORMAT_VERSION } from "../format/format-version.ts";
+import { HASH_PARTITIONER } from "../format/hash-id.ts";
 import { CONFIG_KEY } from "../format/keys.ts";
 import type { Etag, ObjectStore } from "../storage/object-store.ts";
 import { createOnce } from "./create-once.ts";
@@ -30,6 +31,8 @@ export interface WantedSettings {
   readonly metric?: DistanceMetric | undefined;
   /** Name of the embedding model. */
   readonly embeddingModel?: string | undefined;
+  /** What places records in partitions. Without one, any that the database has will do. */
+  readonly partitioner?: { readonly name: string; readonly partitionCount: number } | undefined;
 }
 
 /** The document, and which version of the object it is. */
@@ -77,7 +80,8 @@ export async function createSettings(options: {
       databaseId: randomHex(random, 16),
       formatVersion: FORMAT_VERSION,
       partitionStrategy: "hash",
-      partitionCount: 100,
+      partitionCount: wanted.partitioner?.partitionCount ?? 100,
+      ...namedPartitioner(wanted),
       embeddingModel: wanted.embeddingModel ?? "none",
       ...(wanted.dimensions !== undefined && { dimensions: wanted.dimensions }),
       distanceMetric: wanted.metric ?? "cosine",
@@ -173,9 +177,16 @@ export async function changeConfig(options: {
   }
 }
 
+/** Nothing for the usual one, so that its databases look as they always did. */
+function namedPartitioner({ partitioner }: WantedSettings): { readonly partitioner?: string } {
+  if (partitioner === undefined || partitioner.name === HASH_PARTITIONER) return {};
+  return { partitioner: partitioner.name };
+}
+
 /** Refuses a database whose fixed settings are not those asked for, naming both values. */
 export function checkSettings(config: ConfigDocument, wanted: WantedSettings): void {
-  const { dimensions, distanceMetric, embeddingModel } = config.settings;
+  const { dimensions, distanceMetric, embeddingModel, partitionCount } = config.settings;
+  const { partitioner = HASH_PARTITIONER } = config.settings;
   const pairs = [
     ["dimensions", dimensions, wanted.dimensions],
     ["metric", distanceMetric, wanted.metric],
@@ -184,6 +195,8 @@ export function checkSettings(config: ConfigDocument, wanted: WantedSettings): v
       embeddingModel === "none" ? undefined : embeddingModel,
       wanted.embeddingModel,
     ],
+    ["partitioner", partitioner, wanted.partitioner?.name],
+    ["partitionCount", partitionCount, wanted.partitioner?.partitionCount],
   ] as const;
   for (const [name, stored, asked] of pairs) {
     if (stored === undefined || asked === undefined || stored === asked) continue;

@@ -30,6 +30,8 @@ export interface ConfigSettings extends ChangeableSettings {
   readonly formatVersion: number;
   readonly partitionStrategy: "hash";
   readonly partitionCount: number;
+  /** Name of what places records in partitions; absent: the hash of the id. */
+  readonly partitioner?: string | undefined;
   readonly embeddingModel: string;
   /** Absent until the first vector fixes it. */
   readonly dimensions?: number | undefined;
@@ -43,6 +45,7 @@ export const FIXED_SETTINGS = [
   "formatVersion",
   "partitionStrategy",
   "partitionCount",
+  "partitioner",
   "embeddingModel",
   "dimensions",
   "distanceMetric",
@@ -106,6 +109,7 @@ export function readFixed(settings: JsonFields, where: string): ConfigSettings {
     formatVersion,
     partitionStrategy: settings.oneOf("partitionStrategy", ["hash"]),
     partitionCount: settings.integer("partitionCount", 1, PARTITIONS_MAX),
+    ...(settings.has("partitioner") ? { partitioner: settings.nonEmpty("partitioner") } : {}),
     embeddingModel: settings.string("embeddingModel"),
     ...(settings.has("dimensions")
       ? { dimensions: settings.integer("dimensions", 1, DIMENSIONS_MAX) }

@@ -11,6 +11,7 @@ export function encodeFixedSettings(settings: ConfigSettings): Uint8Array {
     databaseId: settings.databaseId,
     partitionStrategy: settings.partitionStrategy,
     partitionCount: settings.partitionCount,
+    partitioner: settings.partitioner,
     embeddingModel: settings.embeddingModel,
     dimensions: settings.dimensions,
     distanceMetric: settings.distanceMetric,

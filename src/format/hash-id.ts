@@ -2,6 +2,9 @@ import { encodeText } from "../base/bytes.ts";
 import { checksum64 } from "../base/checksum.ts";
 import { padPartition } from "./keys.ts";
 
+/** Name of the partitioner that every database has which names no other. */
+export const HASH_PARTITIONER = "HashPartitioner";
+
 /** XXH64 of an id's UTF-8, in two halves that a number holds. */
 export interface IdHash {
   readonly hi: number;
@@ -47,4 +50,10 @@ export function partitionOfHash({ hi, lo }: IdHash, partitionCount: number): num
 /** `vectors/p007` for 7: what people call a partition. */
 export function partitionName(partition: number): string {
   return `vectors/p${padPartition(partition)}`;
+}
+
+/** The number in a name; `undefined` for what is none. */
+export function partitionOfName(name: string): number | undefined {
+  const match = /^vectors\/p(\d{3})$/.exec(name);
+  return match === null ? undefined : Number(match[1]);
 }
