@@ -32,10 +32,12 @@ const { LogWriter } = await load("engine/log-writer.js");
 const calls = new AsyncLocalStorage();
 const { append } = LogWriter.prototype;
 if (typeof append !== "function") throw new Error("LogWriter.append is not there any more");
-LogWriter.prototype.append = async function (batch) {
-  const versions = await append.call(this, batch);
-  calls.getStore()?.push(...batch.drafts.map(({ id }, i) => [id, versions[i]]));
-  return versions;
+LogWriter.prototype.append = async function (drafts) {
+  const rows = await append.call(this, drafts);
+  const { columns, start, end } = rows;
+  const versions = calls.getStore();
+  for (let row = start; row < end; row++) versions?.push([columns.id(row), columns.version(row)]);
+  return rows;
 };
 
 const brain = new Brainy({
