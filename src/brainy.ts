@@ -17,8 +17,15 @@ import { compileFilter } from "./engine/filter.ts";
 import type { Filter } from "./engine/filter-types.ts";
 import type { Draft } from "./format/operation.ts";
 import { checkId, checkK } from "./engine/record-input.ts";
-import { countRecords, findRecord, pageOfRecords, scanRecords } from "./engine/records.ts";
+import {
+  countRecords,
+  findRecord,
+  pageOfRecords,
+  scanRecords,
+  siblingsOf,
+} from "./engine/records.ts";
 import type { VerifyReport } from "./engine/verify.ts";
+import type { Version } from "./format/version.ts";
 import { Ingest } from "./ingest.ts";
 import { View, type FullSnapshot } from "./engine/view.ts";
 import type { HealthStatus, Metrics } from "./monitor.ts";
@@ -170,19 +177,31 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
     return this.#session.monitor.measure("read", async () => {
       refuseUnknownKeys(options, ["include", ...READ_KEYS], "options");
       const checked = ids.map(checkId);
-      const include = partsOf(options.include, EVERY_PART);
+      const { include: asked = [...EVERY_PART, "siblings"] } = options;
+      const include = partsOf(
+        asked.filter((part) => part !== "siblings"),
+        EVERY_PART,
+      );
       const database = await this.#session.open();
       return database.readIds(this.#session.freshness(options), checked, async (view) => {
         const nowMs = this.#session.options.clock.nowMs();
         const found = checked.map((id) => findRecord(view, id, nowMs));
-        const records = await this.#session.readAll(
-          found.filter((one) => one !== undefined),
-          include,
-        );
+        const references = found.filter((one) => one !== undefined);
+        const siblings = asked.includes("siblings")
+          ? references.map((one) => siblingsOf(view, one))
+          : [];
+        const records = await this.#session.readAll(references, include);
+        const shown: BrainyRecord<Metadata>[] = [];
+        for (const [i, record] of records.entries()) {
+          const others = await this.#session.readAll(siblings[i] ?? [], include);
+          const presented = others.map((one) => presentRecord<Metadata>(one, include));
+          shown.push({
+            ...presentRecord<Metadata>(record, include),
+            ...(presented.length > 1 && { siblings: presented }),
+          });
+        }
         let next = 0;
-        return found.map((one) =>
-          one === undefined ? undefined : presentRecord<Metadata>(records[next++]!, include),
-        );
+        return found.map((one) => (one === undefined ? undefined : shown[next++]));
       });
     });
   }
@@ -218,8 +237,10 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
       checkId(id);
       const condition = versionCondition(options);
       const level = condition === undefined ? "eventual" : "strong";
+      let seen: readonly Version[] | undefined;
       const [before] = await database.readIds({ level }, [id], async (view) => {
         const found = findRecord(view, id, this.#session.options.clock.nowMs());
+        seen = view.fold.takesPatches ? undefined : view.knownOf(id);
         return found === undefined ? [] : this.#session.readAll([found], new Set(EVERY_PART));
       });
       if (condition !== undefined) checkCondition(id, condition, before?.version);
@@ -228,6 +249,7 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
       }
       const batch = await patchDraft({
         before,
+        seen,
         changes,
         rules: { dimensions: database.dimensions, metric: database.metric },
         embed: async (text) => (await this.#session.embed([text]))[0]!,

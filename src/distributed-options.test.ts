@@ -82,10 +82,20 @@ const REFUSED: readonly (readonly [name: string, code: string, RegExp, object, E
     /configPath: "x\.json" is not _brainy\/config\.json.*prefix/,
     { configPath: "x.json" },
   ],
-  ...["conflictResolution", "resolver"].map(
-    (name) =>
-      [name, "BRAINY_UNSUPPORTED", new RegExp(`distributed\\.${name}`), { [name]: "x" }] as const,
-  ),
+  [
+    "a resolution",
+    INVALID,
+    /"newest" is none of last-write.*crdt/,
+    { conflictResolution: "newest" },
+  ],
+  ["a resolver that is none", INVALID, /resolver must be a function/, { resolver: "newest" }],
+  ["a resolver alone", INVALID, /resolver .*"vector-clock".*undefined/, { resolver: () => ({}) }],
+  [
+    "a resolver of what has no siblings",
+    INVALID,
+    /resolver .*"vector-clock".*"crdt"/,
+    { conflictResolution: "crdt", resolver: () => ({}) },
+  ],
 ];
 
 for (const [name, code, message, given, environment = {}] of REFUSED) {

@@ -7,13 +7,14 @@ import {
   type RoleDecision,
 } from "./cluster/role.ts";
 import type { HashPartitioner } from "./cluster/hash-partitioner.ts";
+import { CONFLICT_RESOLUTIONS, type ConflictResolution } from "./format/config.ts";
 import { heartbeatKey } from "./format/keys.ts";
 import { checkKey } from "./storage/keys.ts";
 import { resolveCoordination, type ResolvedCoordination } from "./coordination-options.ts";
 import { checkConfigPath } from "./environment-options.ts";
 import { CONSISTENCY_LEVELS, type ConsistencyLevel } from "./call-options.ts";
 import { asObject, optional, refuseUnknown, show } from "./option-checks.ts";
-import type { BrainyOptions, DistributedOptions } from "./types.ts";
+import type { BrainyOptions, DistributedOptions, Resolver } from "./types.ts";
 
 /** How this instance takes part in a fleet, checked, with every default filled in. */
 export interface ResolvedDistributed {
@@ -27,6 +28,9 @@ export interface ResolvedDistributed {
   readonly coordination: ResolvedCoordination;
   /** `undefined`: the hash of the id. */
   readonly partitioner: HashPartitioner | undefined;
+  /** `undefined`: whatever the database has. */
+  readonly conflictResolution: ConflictResolution | undefined;
+  readonly resolver: Resolver | undefined;
 }
 
 const WHERE = "options.distributed";
@@ -43,10 +47,9 @@ const KNOWN = [
   "coordinationMethod",
   "coordinator",
   "partitioner",
+  "conflictResolution",
+  "resolver",
 ] as const;
-
-/** Names that the design reserves: refused as not there yet, never as unknown. */
-const RESERVED = ["conflictResolution", "resolver"] as const;
 
 const INSTANCE_ID = /^[A-Za-z0-9_-]{1,64}$/;
 
@@ -58,7 +61,7 @@ export function resolveDistributed(
   const { distributed = false } = options;
   if (typeof distributed === "boolean" && !distributed) return undefined;
   const given: DistributedOptions = distributed === true ? {} : distributed;
-  refuseUnknown(asObject(given, WHERE), KNOWN, WHERE, RESERVED);
+  refuseUnknown(asObject(given, WHERE), KNOWN, WHERE);
   const { enabled = true, role, maxClockSkew, configPath } = given;
   checkConfigPath(configPath, `${WHERE}.configPath`);
   if (typeof enabled !== "boolean") throw invalid(`${WHERE}.enabled must be true or false`);
@@ -73,6 +76,7 @@ export function resolveDistributed(
     consistencyLevel: resolveConsistency(given),
     coordination: resolveCoordination(given, WHERE),
     partitioner: resolvePartitioner(given),
+    ...resolveConflicts(given),
   };
   const { maxClockSkew: limit } = options.limits ?? {};
   if (maxClockSkew !== undefined && limit !== undefined && maxClockSkew !== limit) {
@@ -105,6 +109,25 @@ function resolveConsistency({
   if (CONSISTENCY_LEVELS.includes(consistencyLevel)) return consistencyLevel;
   const levels = CONSISTENCY_LEVELS.join(", ");
   throw invalid(`${WHERE}.consistencyLevel: ${show(consistencyLevel)} is none of ${levels}`);
+}
+
+function resolveConflicts({
+  conflictResolution,
+  resolver,
+}: DistributedOptions): Pick<ResolvedDistributed, "conflictResolution" | "resolver"> {
+  if (conflictResolution !== undefined && !CONFLICT_RESOLUTIONS.includes(conflictResolution)) {
+    const known = CONFLICT_RESOLUTIONS.join(", ");
+    throw invalid(`${WHERE}.conflictResolution: ${show(conflictResolution)} is none of ${known}`);
+  }
+  if (resolver === undefined) return { conflictResolution, resolver };
+  if (typeof resolver !== "function") throw invalid(`${WHERE}.resolver must be a function`);
+  if (conflictResolution !== "vector-clock") {
+    throw invalid(
+      `${WHERE}.resolver chooses between siblings, which only conflictResolution "vector-clock" ` +
+        `keeps, not ${show(conflictResolution)}: say both, or leave the resolver out`,
+    );
+  }
+  return { conflictResolution, resolver };
 }
 
 function resolveRole(

@@ -15,6 +15,7 @@ export type { DistributedConfig } from "./cluster/distributed-config.ts";
 export type { InstanceView } from "./cluster/registry.ts";
 export type { Filter } from "./engine/filter-types.ts";
 export type { VerifyProblem, VerifyReport } from "./engine/verify.ts";
+export type { ConflictResolution } from "./format/config.ts";
 export type { Metric } from "./kernel/metric.ts";
 export type { HealthStatus, Metrics } from "./monitor.ts";
 export { cutPassages, functionEmbedder, kindOfFile, lexicalEmbedder } from "./text/index.ts";

@@ -13,7 +13,8 @@ import type { Attributes } from "./format/operation.ts";
 import type { Metric } from "./kernel/metric.ts";
 import type { AddItem, AddOptions, JsonObject, RecordInput, VectorInput } from "./types.ts";
 
-const RECORD_KEYS = new Set([
+/** Keys of a record on its way in. */
+export const RECORD_KEYS: ReadonlySet<string> = new Set([
   "id",
   "vector",
   "data",
@@ -22,8 +23,9 @@ const RECORD_KEYS = new Set([
   "type",
   "domain",
   "expiresAt",
-  // What `export` adds. It belongs to the database that the record came from.
+  // What reads add. It belongs to the database that the record came from.
   "version",
+  "siblings",
 ]);
 const RECORD_MARKS = new Set(["vector", "data", "text", "metadata"]);
 

@@ -2,6 +2,7 @@ import { invalid } from "./base/errors.ts";
 import { refuseUnknownKeys } from "./base/nearest-name.ts";
 import type { DraftBatch } from "./engine/database.ts";
 import type { Draft } from "./format/operation.ts";
+import { visibleRecord } from "./engine/record-state.ts";
 import type { StoredRecord } from "./engine/records.ts";
 import {
   checkExpiresAt,
@@ -10,6 +11,7 @@ import {
   checkVector,
 } from "./engine/record-input.ts";
 import type { Attributes } from "./format/operation.ts";
+import type { Version } from "./format/version.ts";
 import type { Metric } from "./kernel/metric.ts";
 import { encodeContent, textToEmbed } from "./record-encoder.ts";
 import type { JsonObject, RecordChanges, VectorInput } from "./types.ts";
@@ -21,6 +23,8 @@ const OVERHEAD_BYTES = 64;
 export interface PatchInput {
   /** As its author sees it now. */
   readonly before: StoredRecord;
+  /** Given where the whole record is written instead: all versions that its author has read. */
+  readonly seen?: readonly Version[] | undefined;
   readonly changes: RecordChanges;
   readonly rules: { readonly dimensions: number | undefined; readonly metric: Metric };
   readonly embed: (text: string) => Promise<VectorInput>;
@@ -32,6 +36,7 @@ export interface PatchInput {
  */
 export async function patchDraft({
   before,
+  seen,
   changes,
   rules,
   embed,
@@ -41,7 +46,7 @@ export async function patchDraft({
   const { set, unset } = splitMetadata(changes.metadata);
   const content = await patchContent({ before, changes, rules, embed });
   const attributes = patchAttributes(changes, unset);
-  const draft: Draft = {
+  const patch: Draft = {
     kind: "patch",
     id: before.id,
     ...content,
@@ -49,10 +54,20 @@ export async function patchDraft({
     ...(attributes !== undefined && { attributes }),
     seen: [before.version],
   };
-  const vectorBytes = content?.vector?.byteLength ?? 0;
-  const bytes = vectorBytes + (content?.content.length ?? 0) + (set?.length ?? 0);
+  const draft = seen === undefined ? patch : wholeDraft(before, patch, seen);
+  const { vector, content: text = "", metadata = "" } = draft;
+  const bytes = (vector?.byteLength ?? 0) + text.length + metadata.length;
   checkRecordSize(bytes);
   return { drafts: [draft], bytes: bytes + OVERHEAD_BYTES };
+}
+
+/** The record as a patch leaves it. */
+function wholeDraft(before: StoredRecord, patch: Draft, seen: readonly Version[]): Draft {
+  const { version } = before;
+  const base = { ...before, kind: "put" as const };
+  const whole = visibleRecord({ base, patches: [{ ...patch, version }] })!;
+  const { id, vector, content, metadata, attributes } = whole;
+  return { kind: "put", id, vector, content, metadata, attributes, seen };
 }
 
 function splitMetadata(metadata: unknown): {

@@ -8,7 +8,8 @@ import type { AssignmentEvent, PartitionOwners } from "./cluster/partition-owner
 import type { Registry, RegistryEvent } from "./cluster/registry.ts";
 import { decideAuto, overrideRole, type Role, type RoleDecision } from "./cluster/role.ts";
 import type { Executor } from "./engine/compaction.ts";
-import type { Database, DatabaseEvent } from "./engine/database.ts";
+import type { DatabaseEvent } from "./engine/database-options.ts";
+import type { Database } from "./engine/database.ts";
 import type { Freshness } from "./engine/freshness.ts";
 import { readRecords, type RecordReference, type StoredRecord } from "./engine/records.ts";
 import { Coordination } from "./coordination.ts";
@@ -22,6 +23,7 @@ import type { ResolvedOptions } from "./options.ts";
 import { NearCaches } from "./near-caches.ts";
 import { nextWaitMs, pollPace, type PollPace } from "./poll-pace.ts";
 import { placementBy } from "./placement-by.ts";
+import { siblingResolver } from "./sibling-resolver.ts";
 import { openStorage, type OpenedStorage } from "./storage-option.ts";
 import type { ObjectStore } from "./storage/object-store.ts";
 import { lexicalEmbedder, type Embedder } from "./text/index.ts";
@@ -270,6 +272,7 @@ export class Session {
         metric: options.metric,
         embeddingModel: options.embedder?.name,
         partitioner: distributed?.partitioner,
+        conflictResolution: distributed?.conflictResolution,
       },
       ownership: this.#owners && {
         instanceId: () => this.instanceId,
@@ -277,6 +280,7 @@ export class Session {
         placement: placementBy(distributed?.partitioner),
         regard: (owner, partition) => this.#owners!.regard(owner, partition),
       },
+      resolve: distributed?.resolver && siblingResolver(distributed.resolver),
       checkpoint,
       compaction: options.compaction,
       mayMaintain: () => this.live.values.compaction,

@@ -4,6 +4,7 @@ import type { Clock } from "./base/clock.ts";
 import type { EventBus } from "./cluster/event-bus.ts";
 import type { HashPartitioner } from "./cluster/hash-partitioner.ts";
 import type { Filter } from "./engine/filter-types.ts";
+import type { ConflictResolution } from "./format/config.ts";
 import type { Metric } from "./kernel/metric.ts";
 import type { S3StoreOptions } from "./storage/adapters/s3-options.ts";
 import type { ObjectStore } from "./storage/object-store.ts";
@@ -228,6 +229,18 @@ export interface DistributedOptions {
    * `ifVersion` need it. Default: the hash of the id, 100 partitions.
    */
   readonly partitioner?: HashPartitioner | undefined;
+  /**
+   * What becomes of concurrent changes of one record. `last-write-wins` (default): the newest put
+   * or delete, and the patches after it. `vector-clock`: both stay, as siblings, until somebody
+   * who has read both writes. `crdt`: field by field, so that changes of different fields meet.
+   * Fixed when the database is created; what is not given is taken from the store.
+   */
+  readonly conflictResolution?: ConflictResolution | undefined;
+  /**
+   * `vector-clock` only: what readers of this process see of siblings. Default: the newest.
+   * Needs `conflictResolution: "vector-clock"` beside it.
+   */
+  readonly resolver?: Resolver | undefined;
 }
 
 /** Hints through the store. */
@@ -273,6 +286,14 @@ export interface PartitionOwner {
   /** As of the last look at the fleet; `unknown` where the run is not registered. */
   readonly status: "active" | "stale" | "unknown";
 }
+
+/**
+ * From concurrent siblings, oldest first and at least two, the record that readers see: one of
+ * them, or another, which is checked as `add` checks one, and has no vector unless it is given one.
+ * It must be a function of its argument alone: it is called again in every process, whenever the
+ * siblings change, and nothing that it returns is stored.
+ */
+export type Resolver = (siblings: readonly BrainyRecord[]) => RecordInput | BrainyRecord;
 
 /** What is told, and to whom. */
 export interface LoggingOptions {
@@ -382,6 +403,11 @@ export interface BrainyRecord<Metadata = JsonObject> {
   readonly expiresAt?: string | undefined;
   /** Grows with every change of the record; opaque, sorts as text. */
   readonly version: string;
+  /**
+   * With `conflictResolution: "vector-clock"`, from `get` and `getMany`: the concurrent records that
+   * this one was chosen from, oldest first, up to 16. Absent unless there are at least two.
+   */
+  readonly siblings?: readonly BrainyRecord<Metadata>[] | undefined;
 }
 
 /** A record found. Best first. */
@@ -425,7 +451,7 @@ export interface ReadFreshness {
 /** Options of `get` and `getMany`. */
 export interface GetOptions extends ReadOptions {
   /** Default: everything. */
-  readonly include?: readonly RecordPart[] | undefined;
+  readonly include?: readonly (RecordPart | "siblings")[] | undefined;
 }
 
 /** Options of `search`. */
@@ -445,7 +471,9 @@ export interface SearchOptions<Metadata = JsonObject> extends ReadOptions {
 export type Query = VectorInput | string | { readonly id: string };
 
 /** Options of `list`. */
-export interface ListOptions<Metadata = JsonObject> extends GetOptions {
+export interface ListOptions<Metadata = JsonObject> extends ReadOptions {
+  /** Default: everything. */
+  readonly include?: readonly RecordPart[] | undefined;
   readonly filter?: Filter<Metadata> | undefined;
   /** From the page before. */
   readonly cursor?: string | undefined;

@@ -7,6 +7,7 @@ import type { SegmentWriter } from "../format/segment-writer.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import type { CompactionJob } from "./compaction.ts";
 import type { Pacer } from "./pacer.ts";
+import type { RecordFold } from "./record-fold.ts";
 import { storeRange } from "./store-range.ts";
 
 /** Log into a segment. */
@@ -18,6 +19,7 @@ export type MergeJob = Extract<CompactionJob, { readonly kind: "merge" }>;
 export interface JobContext {
   readonly store: ObjectStore;
   readonly job: CompactionJob;
+  readonly fold: RecordFold;
   readonly pacer: Pacer;
   readonly signal: AbortSignal | undefined;
   readonly newUlid: () => string;

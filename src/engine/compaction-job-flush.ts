@@ -1,13 +1,14 @@
 import { corrupt } from "../base/errors.ts";
 import { segmentFromRows } from "../format/segment-from-rows.ts";
-import type { SegmentEntry, SegmentId } from "../format/manifest.ts";
+import type { Manifest, SegmentEntry, SegmentId } from "../format/manifest.ts";
 import type { Operation } from "../format/operation.ts";
 import type { SegmentRow } from "../format/segment.ts";
 import { storeSegment, type FlushJob, type JobContext } from "./compaction-job-context.ts";
 import { FlushLookup } from "./compaction-job-lookup.ts";
 import { readSlots, type SlotBatch } from "./compaction-job-slots.ts";
 import type { CompactionResult } from "./compaction.ts";
-import { foldBelow, mergeStates, stateOf, type RecordState } from "./record-state.ts";
+import type { RecordFold } from "./record-fold.ts";
+import type { RecordState } from "./record-state.ts";
 import { rowOfState } from "./state-row.ts";
 
 /** Items of a cheap loop between two looks at the clock. */
@@ -19,7 +20,7 @@ const ITEMS_PER_LOOK = 256;
  */
 export async function runFlush(context: JobContext, job: FlushJob): Promise<CompactionResult> {
   const { pacer } = context;
-  const tail = new TailStates(job.base.floor, job.base.dimensions);
+  const tail = new TailStates(context.fold, job.base);
   const slots = await readSlots(context, job, async (batch) => {
     tail.add(batch);
     if (pacer.isDue()) await pacer.breathe();
@@ -50,17 +51,20 @@ export async function runFlush(context: JobContext, job: FlushJob): Promise<Comp
 /** The fold of the operations that a flush has read. */
 class TailStates {
   readonly states = new Map<string, RecordState>();
+  readonly #fold: RecordFold;
   readonly #floor: string;
   #dimension: number | undefined;
   /** Operations at or below the floor: nothing may appear there any more. */
   junkCount = 0;
 
-  constructor(floor: string, dimension: number | undefined) {
+  constructor(fold: RecordFold, { floor, dimensions }: Manifest) {
+    this.#fold = fold;
     this.#floor = floor;
-    this.#dimension = dimension;
+    this.#dimension = dimensions;
   }
 
   add({ operations, where }: SlotBatch): void {
+    const { stateOf, merge } = this.#fold;
     for (const operation of operations) {
       if (operation.version <= this.#floor) {
         this.junkCount++;
@@ -69,7 +73,7 @@ class TailStates {
       this.#checkDimension(operation, where);
       const before = this.states.get(operation.id);
       const state = stateOf(operation);
-      this.states.set(operation.id, before === undefined ? state : mergeStates(before, state));
+      this.states.set(operation.id, before === undefined ? state : merge(before, state));
     }
   }
 
@@ -83,7 +87,7 @@ class TailStates {
 }
 
 async function foldRows(
-  { pacer }: JobContext,
+  { pacer, fold }: JobContext,
   states: ReadonlyMap<string, RecordState>,
   { base }: FlushJob,
 ): Promise<SegmentRow[]> {
@@ -91,8 +95,8 @@ async function foldRows(
   let looked = 0;
   for (const [id, state] of states) {
     if (++looked % ITEMS_PER_LOOK === 0 && pacer.isDue()) await pacer.breathe();
-    const folded = foldBelow(state, base.floor);
-    if (folded !== undefined) rows.push(rowOfState(id, folded));
+    const folded = fold.below(state, base.floor);
+    if (folded !== undefined) rows.push(rowOfState(id, folded, fold));
   }
   return rows;
 }

@@ -7,9 +7,9 @@ import type { VersionColumn } from "../format/version-column.ts";
 import type { Version } from "../format/version.ts";
 import { openSegment, type JobContext } from "./compaction-job-context.ts";
 import { loadDeletions } from "./deletion-store.ts";
-import { mergeStates, stateOf, type RecordState } from "./record-state.ts";
+import { isSameState, type RecordState } from "./record-state.ts";
 import { RowSet } from "./row-set.ts";
-import { operationCount, stateOfResidual } from "./state-row.ts";
+import { stateOfResidual } from "./state-row.ts";
 
 /** Up to so many ids are looked up by ranged reads, more by loading index and ids. */
 const COLD_LOOKUPS_MAX = 32;
@@ -94,6 +94,7 @@ export class FlushLookup {
 
   /** Rows to mask. Those whose values matter are read last, all columns at once. */
   async #merge(reader: SegmentReader, found: readonly Found[]): Promise<number[]> {
+    const { fold } = this.#context;
     const versions = await versionsOf(reader, found);
     const residual = await reader.residual();
     const masked: number[] = [];
@@ -104,27 +105,24 @@ export class FlushLookup {
       const isLive = one.row < reader.meta.liveRows;
       const version = versions(one.row);
       if (operations !== undefined) {
-        this.#replace(one, stateOfResidual(operations), masked);
+        this.#replace(one, stateOfResidual(operations, fold), masked);
       } else if (state.base !== undefined && state.base.version > version) {
         masked.push(one.row);
-      } else if (!state.patches.some((patch) => patch.version > version)) {
+      } else if (fold.isOrdered && !state.patches.some((patch) => patch.version > version)) {
         // All of it is older than the row: what arrives late is itself masked.
         this.#states.delete(one.id);
       } else if (isLive) patched.push(one);
-      else this.#replace(one, stateOf({ kind: "delete", id: one.id, version }), masked);
+      else this.#replace(one, fold.stateOf({ kind: "delete", id: one.id, version }), masked);
     }
     for (const { one, put } of await this.#readPuts(reader, patched, versions)) {
-      this.#replace(one, stateOf(put), masked);
+      this.#replace(one, fold.stateOf(put), masked);
     }
     return masked;
   }
 
   #replace({ id, row }: Found, before: RecordState, masked: number[]): void {
-    const merged = mergeStates(before, this.#states.get(id)!);
-    const isSame =
-      merged.base?.version === before.base?.version &&
-      operationCount(merged) === operationCount(before);
-    if (isSame) {
+    const merged = this.#context.fold.merge(before, this.#states.get(id)!);
+    if (isSameState(merged, before)) {
       this.#states.delete(id);
       return;
     }

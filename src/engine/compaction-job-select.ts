@@ -7,7 +7,7 @@ import { versionKey } from "../format/version-column.ts";
 import { versionMillis, type Version } from "../format/version.ts";
 import type { JobContext } from "./compaction-job-context.ts";
 import { loadDeletions } from "./deletion-store.ts";
-import { foldBelow, isExpired } from "./record-state.ts";
+import { isExpired } from "./record-state.ts";
 import { RowSet } from "./row-set.ts";
 import { rowOfState, stateOfResidual } from "./state-row.ts";
 
@@ -48,7 +48,7 @@ export async function selectRows(
   reader: SegmentReader,
   floor: Version,
 ): Promise<MergeInput> {
-  const { pacer, store } = context;
+  const { pacer, store, fold } = context;
   const { rows, vectorRows, liveRows } = reader.meta;
   const masked = new RowSet(rows, await loadDeletions(store, segment));
   const residual = await reader.residual();
@@ -62,8 +62,10 @@ export async function selectRows(
     if (masked.has(row)) continue;
     const operations = residual.get(row);
     if (operations !== undefined) {
-      const state = foldBelow(stateOfResidual(operations), floor);
-      if (state !== undefined) rewritten.push({ row, to: rowOfState(operations[0]!.id, state) });
+      const state = fold.below(stateOfResidual(operations, fold), floor);
+      if (state !== undefined) {
+        rewritten.push({ row, to: rowOfState(operations[0]!.id, state, fold) });
+      }
     } else if (row < liveRows) {
       if (!expired.has(row)) copied[row < vectorRows ? 0 : 1]!.push(row);
     } else if (dead.compare(row - liveRows, floorKey) > 0) copied[2]!.push(row);
@@ -79,11 +81,12 @@ export async function selectRows(
 
 /** Rows at or below the floor whose time was over by then. */
 async function expiredRows(
-  { pacer }: JobContext,
+  { pacer, fold }: JobContext,
   reader: SegmentReader,
   floor: Version,
 ): Promise<ReadonlySet<number>> {
   const expired = new Set<number>();
+  if (!fold.dropsExpired) return expired;
   if (reader.sections.length(SECTION.attributesBytes) === 0) return expired;
   const floorMs = versionMillis(floor);
   const floorKey = versionKey(floor);

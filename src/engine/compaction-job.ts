@@ -7,6 +7,7 @@ import { runFlush } from "./compaction-job-flush.ts";
 import { runMerge } from "./compaction-job-merge.ts";
 import type { CompactionJob, CompactionResult } from "./compaction.ts";
 import { Pacer } from "./pacer.ts";
+import { foldFor } from "./record-fold.ts";
 
 /** A job, and all that it may touch. */
 export interface CompactionJobOptions {
@@ -27,6 +28,8 @@ export interface CompactionJobOptions {
 export function runCompactionJob(options: CompactionJobOptions): Promise<CompactionResult> {
   const { store, clock, random, job, signal } = options;
   const pacer = new Pacer(clock, signal);
-  const context: JobContext = { store, job, pacer, signal, newUlid: ulidFactory(clock, random) };
+  const fold = foldFor(job.limits.conflictResolution);
+  const newUlid = ulidFactory(clock, random);
+  const context: JobContext = { store, job, fold, pacer, signal, newUlid };
   return job.kind === "flush" ? runFlush(context, job) : runMerge(context, job);
 }

@@ -64,6 +64,7 @@ export function planCompaction(input: PlanInput): CompactionJob | undefined {
   const limits: CompactionLimits = {
     memoryBytesMax: options.memoryBytesMax,
     partitionCount: options.partitionCount,
+    conflictResolution: options.conflictResolution,
   };
   if (tails.length > 0 && (force !== undefined || isFlushDue(input))) {
     const lanes = tails.map(({ lane, from, to }) => ({ lane, from, to }));

@@ -1,3 +1,4 @@
+import type { ConflictResolution } from "../format/config.ts";
 import type { Manifest, SegmentEntry, SegmentId } from "../format/manifest.ts";
 import type { LaneId, Version } from "../format/version.ts";
 
@@ -28,11 +29,13 @@ export type CompactionJob =
       readonly limits: CompactionLimits;
     };
 
-/** Bounds that a job keeps. */
+/** Bounds that a job keeps, and settings of the database that it goes by. */
 export interface CompactionLimits {
   /** Bytes of rows and columns a job may hold at once. */
   readonly memoryBytesMax: number;
   readonly partitionCount: number;
+  /** Default `last-write-wins`. */
+  readonly conflictResolution?: ConflictResolution | undefined;
 }
 
 /** What a job made, as plain data that crosses threads. */

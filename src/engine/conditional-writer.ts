@@ -37,6 +37,8 @@ export interface ConditionalHost {
    * clock is above it, and above all else that was read, when it resolves.
    */
   presentVersion(id: string): Promise<Version | undefined>;
+  /** The condition of these drafts holds by what is known here now. */
+  decided(drafts: DraftColumns): void;
   readonly partitionOf: Placement;
   /** `undefined`: of other runs nothing is known but their lanes. */
   readonly ownership: Ownership | undefined;
@@ -155,6 +157,7 @@ export class ConditionalWriter {
       const present = await this.#host.presentVersion(id);
       if (!this.#leases.isHeld(lease)) continue;
       checkCondition(id, condition, present);
+      this.#host.decided(drafts);
       try {
         const { columns, start } = await this.#log.append(drafts);
         return columns.version(start);

@@ -7,7 +7,8 @@ import { MemoryStore } from "../storage/adapters/memory.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import { DEFAULT_COMPACTION } from "./compaction-plan.ts";
 import { DEFAULT_LIMITS } from "./database-limits.ts";
-import { Database, type DatabaseOptions } from "./database.ts";
+import type { DatabaseOptions } from "./database-options.ts";
+import { Database } from "./database.ts";
 import { inlineExecutor } from "./executor-inline.ts";
 import { countRecords, findRecord, readRecords, scanRecords } from "./records.ts";
 

@@ -1,7 +1,6 @@
-import type { Clock } from "../base/clock.ts";
 import { BrainyError, isBrainyError } from "../base/errors.ts";
 import { ulidFactory } from "../base/ids.ts";
-import { randomHex, type Random } from "../base/random.ts";
+import { randomHex } from "../base/random.ts";
 import type { ConfigDocument } from "../format/config.ts";
 import type { Checkpoint } from "../format/checkpoint.ts";
 import { emptyManifest } from "../format/manifest.ts";
@@ -9,25 +8,22 @@ import { DraftColumns } from "../format/draft-columns.ts";
 import type { OperationColumns } from "../format/operation-columns.ts";
 import type { Draft } from "../format/operation.ts";
 import type { LaneId, Version } from "../format/version.ts";
-import type { ObjectStore } from "../storage/object-store.ts";
-import type { Executor } from "./compaction.ts";
 import { createCheckpoint, deleteCheckpoint, readCheckpoint } from "./checkpoint.ts";
-import type { CompactionOptions } from "./compaction-plan.ts";
 import type { ConditionalBatch } from "./condition.ts";
-import { ConditionalWriter, type Ownership } from "./conditional-writer.ts";
+import { ConditionalWriter } from "./conditional-writer.ts";
+import type { DatabaseEvent, DatabaseOptions } from "./database-options.ts";
 import { Follower } from "./follower.ts";
 import type { Following } from "./following.ts";
 import type { Freshness } from "./freshness.ts";
 import { HybridClock } from "./hybrid-clock.ts";
-import type { DatabaseLimits, IndexingOptions } from "./database-limits.ts";
 import { LazyExecutor } from "./lazy-executor.ts";
 import { LogScout } from "./log-scout.ts";
 import { LogWriter, type CommittedRows, type LogWriterOptions } from "./log-writer.ts";
-import type { MaintenanceEvent } from "./maintenance.ts";
 import { commitManifest, readNewestManifest } from "./manifest-store.ts";
-import type { LeaseEvent } from "./partition-leases.ts";
 import { placementOf } from "./placement.ts";
+import { LAST_WRITE_WINS, foldFor } from "./record-fold.ts";
 import { findRecord } from "./records.ts";
+import { SeenStamp } from "./seen-stamp.ts";
 import {
   checkSettings,
   createSettings,
@@ -41,44 +37,6 @@ import { View } from "./view.ts";
 
 /** How often a read begins again because a segment was collected under it. */
 const READ_ATTEMPTS_MAX = 4;
-
-/** Everything the engine touches; nothing has a default here. */
-export interface DatabaseOptions {
-  readonly store: ObjectStore;
-  readonly clock: Clock;
-  readonly random: Random;
-  /** Rejects when the store must not be written to. Called until the first write was prepared. */
-  readonly beforeFirstWrite?: (() => Promise<void>) | undefined;
-  /** Made on the first job. */
-  readonly executor: () => Promise<Executor>;
-  readonly readOnly: boolean;
-  /** Holds no index: records are found by their ids in the store, and by nothing else. */
-  readonly writeOnly?: boolean | undefined;
-  readonly wanted: WantedSettings;
-  /** Shows the state that this checkpoint names; needs `readOnly`. */
-  readonly checkpoint?: string | undefined;
-  /** `false`: this process never maintains by itself. */
-  readonly compaction: Omit<CompactionOptions, "partitionCount"> | false;
-  /** Asked each time before it maintains by itself. Default: it may. */
-  readonly mayMaintain?: (() => boolean) | undefined;
-  readonly indexing: IndexingOptions;
-  readonly limits: DatabaseLimits;
-  readonly onEvent?: ((event: DatabaseEvent) => void) | undefined;
-  /** Whether this incarnation has shown life of late; who has keeps maintenance. */
-  readonly isAlive?: ((incarnation: string) => boolean) | undefined;
-  /** Slots of an own lane up to this one are durable. */
-  readonly onCommitted?: ((lane: LaneId, slot: number) => void) | undefined;
-  /** Settings were read or made, for the first time or others than before. */
-  readonly onSettings?: ((config: ConfigDocument) => void) | undefined;
-  /** Who else may decide conditional operations. Default: nobody is known. */
-  readonly ownership?: Ownership | undefined;
-}
-
-/** What happened in the background. */
-export type DatabaseEvent =
-  | MaintenanceEvent
-  | LeaseEvent
-  | { readonly type: "index_updated"; readonly manifest: number; readonly segments: number };
 
 /** Operations that are acknowledged together, and about how many bytes they will take. */
 export interface DraftBatch {
@@ -123,6 +81,7 @@ export class Database implements AsyncDisposable {
   #writer: LogWriter | undefined;
   #conditional: ConditionalWriter | undefined;
   readonly #executor: LazyExecutor;
+  #seen: SeenStamp | undefined;
   #preparing: Promise<void> = Promise.resolve();
   #upkeep: Upkeep | undefined;
   #closing: Promise<void> | undefined;
@@ -255,6 +214,7 @@ export class Database implements AsyncDisposable {
 
   /** The same for many, which must not change meanwhile. */
   async writeColumns(drafts: DraftColumns): Promise<CommittedRows> {
+    this.#seen?.asked(drafts);
     const upkeep = await this.#readyToWrite(drafts);
     const rows = await this.#writer!.append(drafts);
     if (!this.#options.indexing.async) await upkeep.running;
@@ -319,6 +279,7 @@ export class Database implements AsyncDisposable {
       signal?.throwIfAborted();
       const { view, stalenessMs } = follower;
       try {
+        await view.settle();
         const result = await read(view);
         freshness.onAnswer?.({ stalenessMs, manifest: view.manifest.number });
         return result;
@@ -425,8 +386,10 @@ export class Database implements AsyncDisposable {
   }
 
   #follow(config: ConfigDocument): void {
-    const { databaseId } = config.settings;
-    const { store, clock, writeOnly } = this.#options;
+    const { databaseId, conflictResolution } = config.settings;
+    const { store, clock, writeOnly, resolve } = this.#options;
+    const fold = foldFor(conflictResolution);
+    if (writeOnly === true && fold !== LAST_WRITE_WINS) throw knowsNothing(conflictResolution);
     if (writeOnly === true) {
       const hybridClock = this.#hybridClock;
       this.#following ??= new LogScout({ store, clock, hybridClock, databaseId });
@@ -437,6 +400,8 @@ export class Database implements AsyncDisposable {
       clock,
       hybridClock: this.#hybridClock,
       databaseId,
+      fold,
+      resolve: resolve && ((siblings) => resolve(siblings, this)),
       dimensions: () => this.dimensions ?? this.#follower?.view.manifest.dimensions,
       onAdopted: (manifest) => {
         // The first of all indexes nothing.
@@ -449,6 +414,8 @@ export class Database implements AsyncDisposable {
       },
     });
     this.#following = this.#follower;
+    if (fold === LAST_WRITE_WINS) return;
+    this.#seen ??= new SeenStamp((id) => this.#follower!.view.knownOf(id));
   }
 
   /** Another process may have created the database since this one looked. */
@@ -504,6 +471,7 @@ export class Database implements AsyncDisposable {
     const { databaseId } = config.settings;
     return new ConditionalWriter(this.#logOptions(config), {
       presentVersion: (id) => this.#presentVersion(id, databaseId),
+      decided: (drafts) => this.#seen?.asked(drafts),
       partitionOf: placementOf(config.settings, ownership?.placement),
       ownership,
       log: (event) => this.#emit(event),
@@ -538,18 +506,21 @@ export class Database implements AsyncDisposable {
         maxVersion: () => this.#following!.manifest.maxVersion,
         newestManifest: () => readNewestManifest(store),
         committed: (lane, number, columns) => this.#committed(lane, number, columns),
+        stamp: this.#seen && ((batches, run) => this.#seen!.stamp(batches, run)),
+        dropped: (columns) => this.#seen?.settle(columns),
       },
     };
   }
 
   #committed(lane: LaneId, number: number, columns: OperationColumns): Promise<void> | undefined {
     const shown = this.#following!.show(columns);
-    if (shown !== undefined) return shown.then(() => this.#advance(lane, number));
-    this.#advance(lane, number);
+    if (shown !== undefined) return shown.then(() => this.#advance(lane, number, columns));
+    this.#advance(lane, number, columns);
     return undefined;
   }
 
-  #advance(lane: LaneId, number: number): void {
+  #advance(lane: LaneId, number: number, columns: OperationColumns): void {
+    this.#seen?.settle(columns);
     this.#following!.advance(lane, number);
     this.#options.onCommitted?.(lane, number);
     this.#upkeepFor(this.#config!).whenDue();
@@ -595,5 +566,13 @@ function noIndex(): BrainyError {
     "BRAINY_UNSUPPORTED",
     "this writer is write-only and holds no index: ask a reader or a hybrid, or open it without " +
       "writeOnly; get, has and update work",
+  );
+}
+
+function knowsNothing(resolution: string): BrainyError {
+  return new BrainyError(
+    "BRAINY_UNSUPPORTED",
+    `this database has conflictResolution ${resolution}, where a write says what its author had ` +
+      "read: a write-only instance reads nothing, so open it without writeOnly",
   );
 }

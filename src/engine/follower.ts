@@ -21,6 +21,8 @@ import {
   readManifest,
   type ListedManifest,
 } from "./manifest-store.ts";
+import type { RecordFold } from "./record-fold.ts";
+import type { Resolve } from "./sibling-choice.ts";
 import { View } from "./view.ts";
 
 /** How often a catch-up begins again because what it listed was collected meanwhile. */
@@ -39,6 +41,10 @@ export interface FollowerOptions {
   readonly hybridClock: HybridClock;
   readonly databaseId: string;
   readonly dimensions: () => number | undefined;
+  /** Default: the last write wins. */
+  readonly fold?: RecordFold | undefined;
+  /** What readers see of siblings; default: the newest. */
+  readonly resolve?: Resolve | undefined;
   /** Called after another manifest became the one that reads use. */
   readonly onAdopted: (manifest: Manifest) => void;
 }
@@ -309,7 +315,7 @@ export class Follower implements Following {
   }
 
   async #adopt(manifest: Manifest): Promise<void> {
-    const { clock, databaseId, hybridClock, dimensions, onAdopted } = this.#options;
+    const { clock, databaseId, hybridClock, dimensions, fold, resolve, onAdopted } = this.#options;
     if (manifest.number <= this.#view.manifest.number) return;
     if (manifest.databaseId !== databaseId) {
       throw new BrainyError(
@@ -325,7 +331,7 @@ export class Follower implements Following {
       const loaded = known.get(entry.id) ?? (await this.#load(entry));
       segments.push({ loaded, deleted: await this.#loadDeletions(entry) });
     }
-    const pending = new View({ manifest, segments, dimensions });
+    const pending = new View({ manifest, segments, dimensions, fold, resolve });
     this.#pending = pending;
     try {
       await this.#view.carryInto(pending, () => clock.breathe());

@@ -13,7 +13,8 @@ import { VectorArena } from "../kernel/vector-arena.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import { bitmapBytes, setBit } from "./bitmap.ts";
 import type { CompiledFilter } from "./filter.ts";
-import { mergeStates, stateOf, type RecordState, type VisibleRecord } from "./record-state.ts";
+import { LAST_WRITE_WINS, type RecordFold } from "./record-fold.ts";
+import type { RecordState, VisibleRecord } from "./record-state.ts";
 import { sortById } from "./sort-by-id.ts";
 import { storeRange } from "./store-range.ts";
 
@@ -166,15 +167,20 @@ export class LoadedSegment {
     return this.#columns.idIndex.find(id, (row) => this.#columns.ids.text(row), hash);
   }
 
+  /** Rows that keep operations beside their columns. */
+  get residualRows(): Iterable<number> {
+    return this.#columns.residual.keys();
+  }
+
   /** Newest version of a row's operations: what a tail operation has to beat. */
   newestVersion(row: number): Version {
     return this.#columns.residual.get(row)?.at(-1)?.version ?? this.versionOf(row);
   }
 
   /** The operations a row stands for. Content and vector of a plain row stay in the store. */
-  stateOf(row: number): RecordState {
+  stateOf(row: number, { stateOf, merge }: RecordFold = LAST_WRITE_WINS): RecordState {
     const residual = this.#columns.residual.get(row);
-    if (residual !== undefined) return residual.map(stateOf).reduce(mergeStates);
+    if (residual !== undefined) return residual.map(stateOf).reduce(merge);
     const id = this.idOf(row);
     const version = this.versionOf(row);
     if (this.#columns.kinds[row] !== 1) return stateOf({ kind: "delete", id, version });

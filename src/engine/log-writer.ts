@@ -6,6 +6,7 @@ import { slotKey } from "../format/keys.ts";
 import type { Manifest } from "../format/manifest.ts";
 import { DraftColumns } from "../format/draft-columns.ts";
 import type { OperationColumns } from "../format/operation-columns.ts";
+import type { VersionRun } from "../format/operations-block.ts";
 import { decodeSlot, encodeDrafts, encodeSlot } from "../format/slot.ts";
 import type { LaneId, Version } from "../format/version.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
@@ -57,6 +58,12 @@ export interface LogHost {
    * that is done; the slot after it is on its way meanwhile.
    */
   committed(lane: LaneId, number: number, columns: OperationColumns): Promise<void> | undefined;
+  /** Batches as they go into a slot, with these versions; absent: as they were drafted. */
+  readonly stamp?:
+    | ((batches: readonly DraftColumns[], run: VersionRun) => readonly DraftColumns[])
+    | undefined;
+  /** Stamped, and not in the log for certain: nobody has read these. */
+  readonly dropped?: ((columns: OperationColumns) => void) | undefined;
 }
 
 interface Waiting {
@@ -319,7 +326,7 @@ export class LogWriter {
   }
 
   #prepare(lane: OpenLane, number: number): Prepared {
-    const { slotOperationsMax, slotBytesMax, hybridClock } = this.#options;
+    const { slotOperationsMax, slotBytesMax, hybridClock, host } = this.#options;
     const waiting: Waiting[] = [];
     let count = 0;
     let bytes = 0;
@@ -334,7 +341,9 @@ export class LogWriter {
     }
     try {
       const run = hybridClock.reserve(lane.id, count);
-      const slot = encodeDrafts(this.#head(number), together(waiting), run);
+      const batches = waiting.map(({ drafts }) => drafts);
+      const drafts = together(host.stamp?.(batches, run) ?? batches);
+      const slot = encodeDrafts(this.#head(number), drafts, run);
       return { lane: lane.id, number, ...slot, waiting };
     } catch (error) {
       for (const { done } of waiting) done.reject(error);
@@ -387,8 +396,13 @@ export class LogWriter {
     const next = this.#prepared;
     this.#prepared = undefined;
     this.#lane = undefined;
+    this.#forget(prepared, next);
     this.#queue.unshift(...prepared.waiting, ...(next?.waiting ?? []));
     if (this.#givesBack) this.#giveBack();
+  }
+
+  #forget(...slots: readonly (Prepared | undefined)[]): void {
+    for (const slot of slots) if (slot !== undefined) this.#options.host.dropped?.(slot.columns);
   }
 
   get #givesBack(): boolean {
@@ -416,6 +430,7 @@ export class LogWriter {
   #fail(prepared: Prepared | undefined, error: unknown): void {
     const next = this.#prepared;
     this.#prepared = undefined;
+    this.#forget(prepared, next);
     if (next !== undefined) this.#queue.unshift(...next.waiting);
     if (prepared !== undefined) {
       this.#lane = undefined;
@@ -431,9 +446,9 @@ export class LogWriter {
 }
 
 /** What fills a slot alone is taken as it is. */
-function together(waiting: readonly Waiting[]): DraftColumns {
-  if (waiting.length === 1) return waiting[0]!.drafts;
+function together(batches: readonly DraftColumns[]): DraftColumns {
+  if (batches.length === 1) return batches[0]!;
   const all = new DraftColumns();
-  for (const { drafts } of waiting) all.append(drafts);
+  for (const drafts of batches) all.append(drafts);
   return all;
 }

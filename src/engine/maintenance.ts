@@ -34,6 +34,7 @@ import {
   type NextManifest,
 } from "./manifest-change.ts";
 import { commitManifest, listManifests, readNewestManifest } from "./manifest-store.ts";
+import { foldFor } from "./record-fold.ts";
 import { StillnessWatch } from "./stillness-watch.ts";
 
 /** Rounds of one run: each commits, takes over or stops, so this bounds a fault of ours. */
@@ -254,7 +255,7 @@ export class Maintenance {
     if (due?.kind === "flush" || run.force !== "compact") return due;
     const merge = planCompaction({ manifest, tails: [], options, force: "compact" });
     if (merge !== undefined) return merge;
-    const foldable = await foldableSegments(store, manifest);
+    const foldable = await foldableSegments(store, manifest, foldFor(options.conflictResolution));
     return planCompaction({ manifest, tails: [], options, force: "compact", foldable });
   }
 

@@ -50,6 +50,18 @@ function newestBase(a: Operation | undefined, b: Operation | undefined): Operati
   return a.version >= b.version ? a : b;
 }
 
+/** Whether two states of one record are made of the same operations. */
+export function isSameState(a: RecordState, b: RecordState): boolean {
+  return (
+    a.base?.version === b.base?.version &&
+    a.patches.length === b.patches.length &&
+    a.patches.every(({ version, kind }, i) => {
+      const other = b.patches[i]!;
+      return version === other.version && kind === other.kind;
+    })
+  );
+}
+
 /** The newest version in a state, whether or not that operation has an effect. */
 export function stateVersion(state: RecordState): Version {
   const last = state.patches.at(-1) ?? state.base;
@@ -61,8 +73,7 @@ export function stateVersion(state: RecordState): Version {
 export function visibleRecord(state: RecordState): VisibleRecord | undefined {
   const { base } = state;
   if (base === undefined || base.kind === "delete") return undefined;
-  // A put alone is what it puts: one object less for each record of the tail.
-  let record = isVisible(base) ? base : { ...base, kind: base.kind as "put", metadata: "{}" };
+  let record = visiblePut(base);
   for (const patch of state.patches) record = applyPatch(record, patch);
   return record;
 }
@@ -93,6 +104,11 @@ function patchMetadata(text: string, patch: Operation): string {
   for (const [key, value] of Object.entries(changes)) merged.set(key, value);
   for (const key of unset) merged.delete(key);
   return JSON.stringify(Object.fromEntries(merged));
+}
+
+/** What a put shows by itself: the put, so that a record of the tail is one object less. */
+export function visiblePut(put: Operation): VisibleRecord {
+  return isVisible(put) ? put : { ...put, kind: put.kind as "put", metadata: "{}" };
 }
 
 function isVisible(put: Operation): put is VisibleRecord {

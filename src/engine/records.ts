@@ -56,6 +56,15 @@ export function findRecord(view: View, id: string, nowMs: number): RecordReferen
   return isExpired(reference.record.attributes, nowMs) ? undefined : reference;
 }
 
+/** The records that a found one was chosen from, oldest first; none where there is no choice. */
+export function siblingsOf(
+  view: View,
+  { record: { id }, location }: RecordReference,
+): readonly RecordReference[] {
+  const siblings = view.siblingsOf(id);
+  return siblings.length < 2 ? [] : siblings.map((record) => ({ record, location }));
+}
+
 /** Reads what references left elsewhere, as far as it is wanted. */
 export async function readRecords(
   references: readonly RecordReference[],

@@ -6,11 +6,12 @@ import {
   encodeConfig,
   isSealedConfig,
   sealConfig,
+  databaseFormat,
   type ConfigDocument,
   type ConfigSettings,
+  type ConflictResolution,
   type DistanceMetric,
 } from "../format/config.ts";
-import { FORMAT_VERSION } from "../format/format-version.ts";
 import { HASH_PARTITIONER } from "../format/hash-id.ts";
 import { CONFIG_KEY } from "../format/keys.ts";
 import type { Etag, ObjectStore } from "../storage/object-store.ts";
@@ -33,6 +34,8 @@ export interface WantedSettings {
   readonly embeddingModel?: string | undefined;
   /** What places records in partitions. Without one, any that the database has will do. */
   readonly partitioner?: { readonly name: string; readonly partitionCount: number } | undefined;
+  /** Default of a new database: `last-write-wins`. */
+  readonly conflictResolution?: ConflictResolution | undefined;
 }
 
 /** The document, and which version of the object it is. */
@@ -72,20 +75,21 @@ export async function createSettings(options: {
   readonly wanted: WantedSettings;
 }): Promise<ConfigDocument> {
   const { store, clock, random, wanted } = options;
+  const { conflictResolution = "last-write-wins" } = wanted;
   const config: ConfigDocument = {
     version: 1,
     updated: new Date(clock.nowMs()).toISOString(),
     nonce: randomHex(random, 8),
     settings: {
       databaseId: randomHex(random, 16),
-      formatVersion: FORMAT_VERSION,
+      formatVersion: databaseFormat(conflictResolution),
       partitionStrategy: "hash",
       partitionCount: wanted.partitioner?.partitionCount ?? 100,
       ...namedPartitioner(wanted),
       embeddingModel: wanted.embeddingModel ?? "none",
       ...(wanted.dimensions !== undefined && { dimensions: wanted.dimensions }),
       distanceMetric: wanted.metric ?? "cosine",
-      conflictResolution: "last-write-wins",
+      conflictResolution,
     },
     instances: {},
   };
@@ -185,7 +189,8 @@ function namedPartitioner({ partitioner }: WantedSettings): { readonly partition
 
 /** Refuses a database whose fixed settings are not those asked for, naming both values. */
 export function checkSettings(config: ConfigDocument, wanted: WantedSettings): void {
-  const { dimensions, distanceMetric, embeddingModel, partitionCount } = config.settings;
+  const { dimensions, distanceMetric, embeddingModel, partitionCount, conflictResolution } =
+    config.settings;
   const { partitioner = HASH_PARTITIONER } = config.settings;
   const pairs = [
     ["dimensions", dimensions, wanted.dimensions],
@@ -197,6 +202,7 @@ export function checkSettings(config: ConfigDocument, wanted: WantedSettings): v
     ],
     ["partitioner", partitioner, wanted.partitioner?.name],
     ["partitionCount", partitionCount, wanted.partitioner?.partitionCount],
+    ["conflictResolution", conflictResolution, wanted.conflictResolution],
   ] as const;
   for (const [name, stored, asked] of pairs) {
     if (stored === undefined || asked === undefined || stored === asked) continue;

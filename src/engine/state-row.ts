@@ -2,19 +2,14 @@ import { assert } from "../base/assert.ts";
 import { encodeAttributes } from "../format/operation-attributes.ts";
 import type { Attributes, Operation } from "../format/operation.ts";
 import type { SegmentRow } from "../format/segment.ts";
-import {
-  mergeStates,
-  stateOf,
-  stateVersion,
-  visibleRecord,
-  type RecordState,
-} from "./record-state.ts";
+import type { RecordFold } from "./record-fold.ts";
+import { stateVersion, type RecordState } from "./record-state.ts";
 
 /** The row that stands for a state. Only what cannot be folded yet keeps its operations. */
-export function rowOfState(id: string, state: RecordState): SegmentRow {
+export function rowOfState(id: string, state: RecordState, fold: RecordFold): SegmentRow {
   const { base, patches } = state;
-  const visible = visibleRecord(state);
-  const isPlain = base !== undefined && patches.length === 0;
+  const visible = fold.visible(state);
+  const isPlain = fold.plain(state) !== undefined;
   const operations = base === undefined ? patches : [base, ...patches];
   return {
     id,
@@ -29,14 +24,12 @@ export function rowOfState(id: string, state: RecordState): SegmentRow {
 }
 
 /** The state whose row kept its operations. */
-export function stateOfResidual(operations: readonly Operation[]): RecordState {
+export function stateOfResidual(
+  operations: readonly Operation[],
+  { stateOf, merge }: RecordFold,
+): RecordState {
   assert(operations.length > 0, "a residual row has operations");
-  return operations.map(stateOf).reduce(mergeStates);
-}
-
-/** How many operations a state is made of. */
-export function operationCount(state: RecordState): number {
-  return state.patches.length + (state.base === undefined ? 0 : 1);
+  return operations.map(stateOf).reduce(merge);
 }
 
 function attributesText(attributes: Attributes | undefined): string {

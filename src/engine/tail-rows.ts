@@ -74,9 +74,15 @@ export class TailRows {
     return columns.id(entry - first);
   }
 
-  /** When the first operation that the record is made of was stamped. */
-  millis(entry: TailEntry): number {
-    if (typeof entry !== "number") return versionMillis((entry.base ?? entry.patches[0]!).version);
+  /**
+   * When the first operation that the record is made of was stamped; `undefined` of one that is
+   * here for what it shows, and whose operations are all in segments.
+   */
+  millis(entry: TailEntry): number | undefined {
+    if (typeof entry !== "number") {
+      const first = entry.base ?? entry.patches[0];
+      return first && versionMillis(first.version);
+    }
     const { columns, first } = this.#batchOf(entry);
     return columns.millis(entry - first);
   }

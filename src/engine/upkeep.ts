@@ -57,7 +57,7 @@ export class Upkeep {
 
   constructor(options: UpkeepOptions) {
     const { store, clock, random, incarnation, executor, following, settings } = options;
-    const { databaseId, partitionCount } = settings;
+    const { databaseId, partitionCount, conflictResolution } = settings;
     const compaction = options.compaction === false ? DEFAULT_COMPACTION : options.compaction;
     this.#options = options;
     this.#looks = new LookSchedule(options.clock, compaction);
@@ -68,7 +68,7 @@ export class Upkeep {
       incarnation,
       databaseId,
       executor,
-      compaction: { ...compaction, partitionCount },
+      compaction: { ...compaction, partitionCount, conflictResolution },
       host: {
         adopt: (manifest) => following.adopt(manifest),
         partitionCount,

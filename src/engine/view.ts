@@ -6,7 +6,9 @@ import { VERSION_ZERO, versionLane, type LaneId, type Version } from "../format/
 import type { VectorArena } from "../kernel/vector-arena.ts";
 import { clearBit, countBits, hasBit } from "./bitmap.ts";
 import type { LoadedSegment } from "./loaded-segment.ts";
-import { mergeStates, stateOf, visibleRecord, type RecordState } from "./record-state.ts";
+import { LAST_WRITE_WINS, type RecordFold } from "./record-fold.ts";
+import type { RecordState, VisibleRecord } from "./record-state.ts";
+import { SiblingChoice, type Resolve } from "./sibling-choice.ts";
 import { TailIndex } from "./tail-index.ts";
 import { TailRows, type Location, type TailEntry, type TailRecord } from "./tail-rows.ts";
 
@@ -56,6 +58,10 @@ export interface ViewOptions {
   }[];
   /** `undefined` while the settings that were read have none. */
   readonly dimensions: () => number | undefined;
+  /** Default: the last write wins. */
+  readonly fold?: RecordFold | undefined;
+  /** What readers see of siblings; default: the newest. */
+  readonly resolve?: Resolve | undefined;
 }
 
 /**
@@ -69,6 +75,8 @@ export class View {
   readonly manifest: Manifest;
   readonly #segments: readonly ViewSegment[];
   readonly #dimensions: () => number | undefined;
+  readonly fold: RecordFold;
+  readonly #choice: SiblingChoice | undefined;
   readonly #tail = new Map<string, TailEntry>();
   readonly #rows = new TailRows();
   /** The last version of each listed lane that segments hold. */
@@ -89,8 +97,11 @@ export class View {
   tailBytes = 0;
   tailOperations = 0;
 
-  constructor({ manifest, segments, dimensions }: ViewOptions) {
+  constructor(options: ViewOptions) {
+    const { manifest, segments, dimensions, fold = LAST_WRITE_WINS, resolve } = options;
     this.manifest = manifest;
+    this.fold = fold;
+    this.#choice = resolve && new SiblingChoice(resolve);
     this.#dimensions = dimensions;
     this.#segments = segments.map(({ loaded, deleted }) => {
       const live = loaded.liveRows.slice();
@@ -100,17 +111,24 @@ export class View {
     this.#segmentCount = this.#segments.reduce((sum, { live }) => sum + countBits(live), 0);
     for (const { lane, cursor } of manifest.lanes) this.positions.set(lane, cursor);
     this.#covered = new Map(manifest.lanes.map(({ lane, lastVersion }) => [lane, lastVersion]));
+    if (this.#choice === undefined) return;
+    for (const { loaded } of this.#segments) {
+      for (const row of loaded.residualRows) this.#choice.changed(loaded.idOf(row));
+    }
   }
 
   /** Of a database that nothing was written to. */
   static empty(
-    options: { readonly databaseId: string; readonly dimensions: () => number | undefined } = {
+    options: { readonly databaseId: string } & Pick<
+      ViewOptions,
+      "dimensions" | "fold" | "resolve"
+    > = {
       databaseId: "",
       dimensions: () => 0,
     },
   ): View {
-    const manifest = emptyManifest(options.databaseId);
-    return new View({ manifest, segments: [], dimensions: options.dimensions });
+    const { databaseId, ...rest } = options;
+    return new View({ ...rest, manifest: emptyManifest(databaseId), segments: [] });
   }
 
   /** Records that readers see, expired ones included until compaction drops them. */
@@ -123,6 +141,7 @@ export class View {
     let since: number | undefined;
     for (const entry of this.#tail.values()) {
       const millis = this.#rows.millis(entry);
+      if (millis === undefined) continue;
       if (since === undefined || millis < since) since = millis;
     }
     return since;
@@ -154,13 +173,14 @@ export class View {
     if (from >= end) return;
     this.#snapshot = undefined;
     const first = this.#rows.add(columns);
+    const isPlain = this.fold === LAST_WRITE_WINS;
     for (let row = from; row < end; row++) {
       const id = columns.id(row);
       const before = this.#tail.get(id);
       // Again what is here already.
       if (before === first + row) continue;
       const location = before === undefined ? this.#mask(id) : undefined;
-      if (before === undefined && location === undefined && columns.isPut(row)) {
+      if (isPlain && before === undefined && location === undefined && columns.isPut(row)) {
         this.#tail.set(id, first + row);
         this.#unindexed.push(first + row);
         this.#tailCount++;
@@ -183,17 +203,19 @@ export class View {
   #join(operation: Operation, before: TailEntry | undefined, masked: Location | undefined): void {
     const { id } = operation;
     const held = before === undefined ? undefined : this.#rows.record(before);
-    const own = stateOf(operation);
-    const state = held === undefined ? own : mergeStates(held, own);
+    const { fold } = this;
+    const own = fold.stateOf(operation);
+    const state = held === undefined ? own : fold.merge(held, own);
     const { base, patches } = state;
     const location = held === undefined ? masked : held.location;
-    const visible = visibleRecord(withSegment(state, location));
+    const visible = fold.visible(withSegment(state, location, fold));
     if (held?.visible !== undefined) this.#tailCount--;
     if (visible !== undefined) this.#tailCount++;
     if (before !== undefined) this.#index?.remove(before);
     const record: TailRecord = { id, base, patches, location, visible };
     if (visible !== undefined) this.#unindexed.push(record);
     this.#tail.set(id, record);
+    this.#choice?.changed(id);
   }
 
   #firstUncovered(columns: OperationColumns): number {
@@ -236,6 +258,45 @@ export class View {
     return entry === undefined ? this.#locate(id) : this.#rows.record(entry);
   }
 
+  /** All that is known of a record; content of a segment's plain row stays in the store. */
+  stateOf(id: string): RecordState | undefined {
+    const found = this.find(id);
+    if (found === undefined) return undefined;
+    if ("patches" in found) return withSegment(found, found.location, this.fold);
+    return found.segment.stateOf(found.row, this.fold);
+  }
+
+  /** The concurrent records that readers may choose from, oldest first. */
+  siblingsOf(id: string): readonly VisibleRecord[] {
+    const state = this.stateOf(id);
+    return state === undefined ? [] : this.fold.siblings(state);
+  }
+
+  /** What the next operation of somebody who has read this record here has seen. */
+  knownOf(id: string): readonly Version[] {
+    const state = this.stateOf(id);
+    return state === undefined ? [] : this.fold.known(state);
+  }
+
+  /** Resolves once siblings show what was chosen of them; before every read. */
+  async settle(): Promise<void> {
+    await this.#choice?.settle(this);
+  }
+
+  /** Makes readers see `visible` of a record, until an operation changes it again. */
+  show(id: string, visible: VisibleRecord): void {
+    const before = this.#tail.get(id);
+    this.#snapshot = undefined;
+    const held = before === undefined ? undefined : this.#rows.record(before);
+    const location = held === undefined ? this.#mask(id) : held.location;
+    const { base, patches = [] } = held ?? {};
+    if (held?.visible === undefined) this.#tailCount++;
+    if (before !== undefined) this.#index?.remove(before);
+    const record: TailRecord = { id, base, patches, location, visible };
+    this.#unindexed.push(record);
+    this.#tail.set(id, record);
+  }
+
   /**
    * For a search; shared by all until something changes. Makes every vector searchable first:
    * whoever only loads never pays for it, and the vectors of a bulk load stand in memory once
@@ -243,9 +304,11 @@ export class View {
    */
   async snapshot(breathe = async (): Promise<void> => {}): Promise<Snapshot> {
     for (const { loaded } of this.#segments) await loaded.vectors();
+    await this.settle();
     while (this.#unindexed.length - this.#indexedCount > VECTORS_PER_BREATH) {
       this.#indexSome(VECTORS_PER_BREATH);
       await breathe();
+      await this.settle();
     }
     // From here on nothing waits: ids that the tail masks in segments are found in the tail.
     this.#indexSome(VECTORS_PER_BREATH);
@@ -327,11 +390,15 @@ export class View {
 }
 
 /** The tail's state joined with what the segment's row stands for, read only when it can matter. */
-function withSegment(state: RecordState, location: Location | undefined): RecordState {
+function withSegment(
+  state: RecordState,
+  location: Location | undefined,
+  fold: RecordFold,
+): RecordState {
   if (location === undefined) return state;
   const { segment, row } = location;
   const isNewer = state.base !== undefined && state.base.version > segment.newestVersion(row);
-  return isNewer ? state : mergeStates(segment.stateOf(row), state);
+  return isNewer ? state : fold.merge(segment.stateOf(row, fold), state);
 }
 
 /** About what an operation takes in memory and in a slot. */

@@ -2,7 +2,7 @@ import { encodeText } from "../base/bytes.ts";
 import { checksumHex } from "../base/checksum.ts";
 import { decodeRow } from "./blob-column.ts";
 import { readChangeable, type ChangeableSettings } from "./changeable-settings.ts";
-import { FORMAT_VERSION, newerFormat } from "./format-version.ts";
+import { DATABASE_FORMAT_MAX, FORMAT_VERSION, newerFormat } from "./format-version.ts";
 import { JsonFields, parseJson } from "./json-fields.ts";
 
 /**
@@ -36,7 +36,7 @@ export interface ConfigSettings extends ChangeableSettings {
   /** Absent until the first vector fixes it. */
   readonly dimensions?: number | undefined;
   readonly distanceMetric: DistanceMetric;
-  readonly conflictResolution: "last-write-wins";
+  readonly conflictResolution: ConflictResolution;
 }
 
 /** Settings that data depends on. `dimensions` may be filled in once. */
@@ -52,6 +52,16 @@ export const FIXED_SETTINGS = [
   "conflictResolution",
 ] as const satisfies readonly Exclude<keyof ConfigSettings, keyof ChangeableSettings>[];
 
+/** What becomes of concurrent changes of one record. See docs/specs/conflicts.md. */
+export type ConflictResolution = "last-write-wins" | "vector-clock" | "crdt";
+
+/** All of them, the default first. */
+export const CONFLICT_RESOLUTIONS: readonly ConflictResolution[] = [
+  "last-write-wins",
+  "vector-clock",
+  "crdt",
+];
+
 /** What "near" means for vectors of this database. */
 export type DistanceMetric = "cosine" | "euclidean" | "dot";
 
@@ -59,6 +69,11 @@ export type DistanceMetric = "cosine" | "euclidean" | "dot";
 export const PARTITIONS_MAX = 1000;
 /** Well above any embedding in use; guards against a slip when editing by hand. */
 export const DIMENSIONS_MAX = 65_536;
+
+/** The `formatVersion` that a database with this setting has, at least. */
+export function databaseFormat(resolution: ConflictResolution): number {
+  return resolution === "last-write-wins" ? FORMAT_VERSION : DATABASE_FORMAT_MAX;
+}
 
 /** The document with the checksum that says that a program wrote it. */
 export function sealConfig(config: ConfigDocument): ConfigDocument {
@@ -103,7 +118,13 @@ export function decodeConfig(bytes: Uint8Array, where: string): ConfigDocument {
 /** The settings that data depends on, each checked. */
 export function readFixed(settings: JsonFields, where: string): ConfigSettings {
   const formatVersion = settings.integer("formatVersion", 1);
-  if (formatVersion > FORMAT_VERSION) throw newerFormat(where, formatVersion);
+  if (formatVersion > DATABASE_FORMAT_MAX) {
+    throw newerFormat(where, formatVersion, DATABASE_FORMAT_MAX);
+  }
+  const conflictResolution = settings.oneOf("conflictResolution", CONFLICT_RESOLUTIONS);
+  if (formatVersion < databaseFormat(conflictResolution)) {
+    settings.fail("conflictResolution", '"last-write-wins": it was made with the database');
+  }
   return {
     databaseId: settings.nonEmpty("databaseId"),
     formatVersion,
@@ -115,7 +136,7 @@ export function readFixed(settings: JsonFields, where: string): ConfigSettings {
       ? { dimensions: settings.integer("dimensions", 1, DIMENSIONS_MAX) }
       : {}),
     distanceMetric: settings.oneOf("distanceMetric", ["cosine", "euclidean", "dot"]),
-    conflictResolution: settings.oneOf("conflictResolution", ["last-write-wins"]),
+    conflictResolution,
   };
 }
 

@@ -10,6 +10,8 @@ import {
   KIND_BITS,
 } from "./operations-layout.ts";
 
+import { splitVersions, type Version } from "./version.ts";
+
 /** A put that has a vector, which goes into a column of its own. */
 export interface PutRow {
   readonly id: string;
@@ -86,6 +88,26 @@ export class DraftColumns {
       for (const text of texts) this.texts[i]!.push(text);
     }
     for (const part of other.vectors) this.pushVectors(part, other.dimension);
+  }
+
+  /** What the author of a row had read; `undefined`: it does not say. */
+  seen(row: number): Version[] | undefined {
+    if ((this.flags[row]! & HAS_SEEN) === 0) return undefined;
+    return splitVersions(this.texts[3][row]!, "a draft");
+  }
+
+  /** The same operations, of which each says what it has seen. Called in the order of the rows. */
+  withSeen(seenBy: (row: number) => readonly Version[]): DraftColumns {
+    const columns = new DraftColumns();
+    columns.append(this);
+    columns.bytes = this.bytes;
+    for (let row = 0; row < this.count; row++) {
+      const seen = seenBy(row);
+      if (seen.length > 0) columns.flags[row]! |= HAS_SEEN;
+      else columns.flags[row]! &= ~HAS_SEEN;
+      columns.texts[3][row] = seen.join("");
+    }
+    return columns;
   }
 
   #pushRow(flags: number, id: string, content: string, metadata: string): void {

@@ -16,9 +16,7 @@ import {
   cutBlock,
   type BlockParts,
 } from "./operations-layout.ts";
-import { COUNTER_MAX, isVersion, makeVersion, type LaneId, type Version } from "./version.ts";
-
-const VERSION_CHARACTERS = 46;
+import { COUNTER_MAX, makeVersion, splitVersions, type LaneId, type Version } from "./version.ts";
 
 /**
  * Operations in the bytes of their block: a row becomes an object when somebody asks for it. The
@@ -214,14 +212,4 @@ function checkKind(flags: number, row: number, where: string): void {
   if (kind === "delete" && (flags & ~HAS_SEEN) !== KIND_BITS.delete) {
     throw corrupt(where, `operation ${row} deletes and carries values`);
   }
-}
-
-function splitVersions(text: string, where: string): Version[] {
-  const versions: Version[] = [];
-  for (let at = 0; at < text.length; at += VERSION_CHARACTERS) {
-    const version = text.slice(at, at + VERSION_CHARACTERS);
-    if (!isVersion(version)) throw corrupt(where, `not a version: ${JSON.stringify(version)}`);
-    versions.push(version);
-  }
-  return versions;
 }

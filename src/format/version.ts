@@ -74,3 +74,16 @@ export function maxVersion(a: Version, b: Version): Version {
 export function minVersion(a: Version, b: Version): Version {
   return a < b ? a : b;
 }
+
+const VERSION_CHARACTERS = 46;
+
+/** Versions that stand one behind another, each checked. */
+export function splitVersions(text: string, where: string): Version[] {
+  const versions: Version[] = [];
+  for (let at = 0; at < text.length; at += VERSION_CHARACTERS) {
+    const version = text.slice(at, at + VERSION_CHARACTERS);
+    if (!isVersion(version)) throw corrupt(where, `not a version: ${JSON.stringify(version)}`);
+    versions.push(version);
+  }
+  return versions;
+}

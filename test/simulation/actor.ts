@@ -1,5 +1,7 @@
 import { isBrainyError } from "../../src/base/errors.ts";
 import type { Database } from "../../src/engine/database.ts";
+import { foldFor } from "../../src/engine/record-fold.ts";
+import type { Version } from "../../src/format/version.ts";
 import type { Seen } from "./history.ts";
 import { IDS, everything, textOf } from "./observe.ts";
 import { HOUR, MINUTE } from "./plan.ts";
@@ -157,7 +159,7 @@ class Life {
 
   async #write(): Promise<void> {
     const { history, scheduler } = this.#world;
-    const { drafts, tokens } = this.#world.drafts();
+    const { drafts, tokens } = this.#world.drafts((id) => knownOf(this.#database, id));
     const mayWrite = !this.#hasJumped;
     this.#writesOpen++;
     try {
@@ -222,6 +224,12 @@ class Life {
   async #until(isDone: () => boolean): Promise<void> {
     while (!isDone()) await this.#process.wait(1_000);
   }
+}
+
+/** Versions that the next write of somebody who has read this record here has seen. */
+export function knownOf({ view, config }: Database, id: string): readonly Version[] {
+  const state = view?.stateOf(id);
+  return state === undefined ? [] : foldFor(config?.settings.conflictResolution).known(state);
 }
 
 /** A checkpoint shows what was acknowledged before it, and the same for as long as it lives. */

@@ -1,4 +1,5 @@
 import { decodeSlot } from "../../src/format/slot.ts";
+import { JUDGES, type Judge } from "./oracle.ts";
 
 /** One operation as it was asked for, and the version it got. */
 export interface Happened {
@@ -10,6 +11,8 @@ export interface Happened {
   readonly vector: readonly number[] | undefined;
   readonly content: string | undefined;
   readonly metadata: string | undefined;
+  /** What its author had read, as it was stored. */
+  readonly seen: readonly string[];
 }
 
 /** A record as a reader saw it. */
@@ -18,6 +21,8 @@ export interface Seen {
   readonly vector: readonly number[] | undefined;
   readonly content: string;
   readonly metadata: string;
+  /** Versions of all siblings, where a read tells. */
+  readonly siblings?: readonly string[] | undefined;
 }
 
 /** Everything that a read of one moment has to show. */
@@ -28,11 +33,9 @@ export interface Expectation {
   readonly storedCount: number;
 }
 
-/** Patches of unknown outcome of one record that are tried in all combinations. */
-const OPEN_MAX = 10;
-
 /** The record of what was asked, stored, acknowledged and seen; and the judge of it. */
 export class History {
+  readonly #judge: Judge;
   readonly #byId = new Map<string, Happened[]>();
   readonly #byVersion = new Map<string, Happened>();
   readonly #storedAt = new Map<string, number>();
@@ -43,6 +46,10 @@ export class History {
   checks = 0;
   /** Records that had too many unknown outcomes at once to be judged. */
   skipped = 0;
+
+  constructor(judge: Judge = JUDGES["last-write-wins"]) {
+    this.#judge = judge;
+  }
 
   /** To be called with every object that takes effect in the store. */
   stored(key: string, bytes: Uint8Array): void {
@@ -122,27 +129,18 @@ export class History {
     seen: Seen | undefined,
     { sure, open }: { readonly sure: readonly Happened[]; readonly open: readonly Happened[] },
   ): void {
-    const newestSure = sure.findLast(({ kind }) => kind !== "patch");
-    const relevant = open.filter(({ version }) => version > (newestSure?.version ?? ""));
+    const { fold, relevant: relevantOf, combinations } = this.#judge;
+    const relevant = relevantOf(sure, open);
     const shown = seen === undefined ? "nothing" : describe(seen);
     const possible = new Set<string>();
-    let isJudged = true;
-    // Whichever open put or delete counts hides all before it, so only patches multiply.
-    for (const base of [newestSure, ...relevant.filter(({ kind }) => kind !== "patch")]) {
-      const isAfter = ({ kind, version }: Happened): boolean =>
-        kind === "patch" && version > (base?.version ?? "");
-      const first = base === undefined ? [] : [base];
-      const patches = relevant.filter(isAfter);
-      isJudged &&= patches.length <= OPEN_MAX;
-      for (const chosen of subsets(patches.slice(0, OPEN_MAX))) {
-        const patched = [...sure.filter(isAfter), ...chosen].toSorted(byVersion);
-        const state = fold([...first, ...patched]);
-        const text = state === undefined ? "nothing" : describe(state);
-        if (text === shown) return;
-        possible.add(text);
-      }
+    const { sets, isComplete } = combinations(sure, relevant);
+    for (const operations of sets) {
+      const state = fold(operations.toSorted(byVersion));
+      const text = state === undefined ? "nothing" : describe(state);
+      if (text === shown) return;
+      possible.add(text);
     }
-    if (!isJudged) {
+    if (!isComplete) {
       this.skipped++;
       return;
     }
@@ -157,40 +155,12 @@ export class History {
   }
 }
 
-function* subsets<T>(items: readonly T[]): Generator<T[]> {
-  for (let bits = 0; bits < 2 ** items.length; bits++) {
-    yield items.filter((_, i) => (bits & (1 << i)) !== 0);
-  }
-}
-
-/** Newest put or delete, then the patches after it. Operations come in version order. */
-export function fold(operations: readonly Happened[]): Seen | undefined {
-  const at = operations.findLastIndex(({ kind }) => kind !== "patch");
-  const base = operations[at];
-  if (base === undefined || base.kind === "delete") return undefined;
-  let seen: Seen = {
-    version: base.version,
-    vector: base.vector,
-    content: base.content ?? "",
-    metadata: base.metadata ?? "{}",
-  };
-  for (const patch of operations.slice(at + 1)) {
-    const changes = JSON.parse(patch.metadata ?? "{}") as object;
-    seen = {
-      version: patch.version,
-      vector: patch.content === undefined ? seen.vector : patch.vector,
-      content: patch.content ?? seen.content,
-      metadata: JSON.stringify({ ...(JSON.parse(seen.metadata) as object), ...changes }),
-    };
-  }
-  return seen;
-}
-
 /** The same text for the same record. */
-export function describe({ version, vector, content, metadata }: Seen): string {
+export function describe({ version, vector, content, metadata, siblings = [] }: Seen): string {
   const entries = Object.entries(JSON.parse(metadata) as Record<string, unknown>);
   const sorted = entries.toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return `${version} ${JSON.stringify(sorted)} ${content} [${vector?.join(" ") ?? "none"}]`;
+  const more = siblings.length > 1 ? ` among ${siblings.join(" ")}` : "";
+  return `${version} ${JSON.stringify(sorted)} ${content} [${vector?.join(" ") ?? "none"}]${more}`;
 }
 
 function byVersion(a: Happened, b: Happened): number {
@@ -204,8 +174,9 @@ function happenedOf(operation: {
   readonly vector?: Float32Array | undefined;
   readonly content?: string | undefined;
   readonly metadata?: string | undefined;
+  readonly seen?: readonly string[] | undefined;
 }): Happened {
-  const { kind, id, version, content, metadata, vector } = operation;
+  const { kind, id, version, content, metadata, vector, seen = [] } = operation;
   return {
     kind,
     id,
@@ -214,5 +185,6 @@ function happenedOf(operation: {
     vector: vector && [...vector],
     content,
     metadata,
+    seen,
   };
 }

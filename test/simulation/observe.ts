@@ -19,9 +19,12 @@ export async function everything(view: View, process: VirtualProcess): Promise<M
   }
   const found = references.filter((reference) => reference !== undefined);
   const seen = new Map<string, Seen>();
+  const siblings = new Map(
+    found.map(({ record: { id } }) => [id, view.siblingsOf(id).map(({ version }) => version)]),
+  );
   for (const record of await readRecords(found, { content: true, vector: true })) {
     const one = seenOf(record);
-    seen.set(record.id, one);
+    seen.set(record.id, { ...one, siblings: siblings.get(record.id) });
     if (scanned.get(record.id) !== describe(one)) {
       throw new Error(`${record.id}: ${describe(one)}, by a scan ${scanned.get(record.id)}`);
     }

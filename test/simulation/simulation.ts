@@ -1,6 +1,6 @@
 import { verifyStore } from "../../src/engine/verify.ts";
 import type { Database } from "../../src/engine/database.ts";
-import { Actor, checkCheckpoint } from "./actor.ts";
+import { Actor, checkCheckpoint, knownOf } from "./actor.ts";
 import { everything, textOf } from "./observe.ts";
 import { HOUR, MINUTE } from "./plan.ts";
 import { VirtualStore } from "./virtual-store.ts";
@@ -74,7 +74,7 @@ async function settle(world: World): Promise<void> {
   for (const waitMs of [0, 16 * MINUTE, 10 * MINUTE, 26 * HOUR, 10 * MINUTE]) {
     await process.wait(waitMs);
     // Whoever has nothing to do does not take maintenance over either.
-    const { drafts, tokens } = world.drafts();
+    const { drafts, tokens } = world.drafts((id) => knownOf(database, id));
     const versions = await database.write({ drafts, bytes: 100 * drafts.length });
     for (const [i, version] of versions.entries()) history.acknowledged(version, tokens[i]);
     await database.compact();

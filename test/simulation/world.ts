@@ -1,10 +1,14 @@
 import { DEFAULT_COMPACTION } from "../../src/engine/compaction-plan.ts";
 import { DEFAULT_LIMITS } from "../../src/engine/database-limits.ts";
+import type { Executor } from "../../src/engine/compaction.ts";
 import { Database } from "../../src/engine/database.ts";
 import { inlineExecutor } from "../../src/engine/executor-inline.ts";
+import type { ConflictResolution } from "../../src/format/config.ts";
 import type { Draft } from "../../src/format/operation.ts";
+import type { Version } from "../../src/format/version.ts";
 import { retrying } from "../../src/storage/layers/retrying.ts";
 import { History } from "./history.ts";
+import { JUDGES } from "./oracle.ts";
 import { IDS } from "./observe.ts";
 import { HOUR, MINUTE, planOf, weatherOf, type Plan } from "./plan.ts";
 import { Scheduler } from "./scheduler.ts";
@@ -17,6 +21,10 @@ export interface WorldOptions {
   readonly defect?: Defect | undefined;
   /** Instead of what the seed would decide. */
   readonly plan?: Partial<Plan> | undefined;
+  /** Default `last-write-wins`. */
+  readonly resolution?: ConflictResolution | undefined;
+  /** A defect of the engine instead of the store: its compactor knows one way to fold only. */
+  readonly foldsByVersion?: boolean | undefined;
 }
 
 /** What one simulation did. */
@@ -42,7 +50,9 @@ export interface Pinned {
 /** What all processes of one simulation share. */
 export class World {
   readonly scheduler: Scheduler;
-  readonly history = new History();
+  readonly history: History;
+  readonly resolution: ConflictResolution;
+  readonly #foldsByVersion: boolean;
   readonly bucket: Bucket;
   readonly plan: Plan;
   readonly #seed: number;
@@ -54,8 +64,12 @@ export class World {
   #failure: unknown;
   #hasFailed = false;
 
-  constructor({ seed, defect, plan }: WorldOptions) {
+  constructor(options: WorldOptions) {
+    const { seed, defect, plan, resolution = "last-write-wins", foldsByVersion = false } = options;
     this.#seed = seed;
+    this.resolution = resolution;
+    this.history = new History(JUDGES[resolution]);
+    this.#foldsByVersion = foldsByVersion;
     this.scheduler = new Scheduler(seed);
     this.plan = { ...planOf(this.scheduler), ...plan };
     this.bucket = new Bucket(this.scheduler, weatherOf(this.scheduler, this.plan), defect);
@@ -128,10 +142,14 @@ export class World {
       store,
       clock,
       random,
-      executor: () => Promise.resolve(inlineExecutor({ store, clock, random })),
+      executor: () => Promise.resolve(this.#executor(inlineExecutor({ store, clock, random }))),
       readOnly: role.readOnly ?? false,
       writeOnly: role.writeOnly ?? false,
-      wanted: isOpen ? { metric: "euclidean" } : { dimensions: 4, metric: "euclidean" },
+      wanted: {
+        metric: "euclidean",
+        conflictResolution: this.resolution,
+        ...(!isOpen && { dimensions: 4 }),
+      },
       checkpoint: role.checkpoint,
       compaction: role.maintains === true ? compaction : false,
       indexing: { async: true, batchIndexUpdates: true },
@@ -146,7 +164,21 @@ export class World {
     });
   }
 
-  drafts(): {
+  #executor(executor: Executor): Executor {
+    if (!this.#foldsByVersion) return executor;
+    const run: Executor["run"] = (job, signal) => {
+      const limits = { ...job.limits, conflictResolution: undefined };
+      return executor.run({ ...job, limits }, signal);
+    };
+    return {
+      name: executor.name,
+      run,
+      [Symbol.asyncDispose]: () => executor[Symbol.asyncDispose](),
+    };
+  }
+
+  /** `known`: what the author has read of a record. */
+  drafts(known: (id: string) => readonly Version[]): {
     readonly drafts: readonly Draft[];
     readonly tokens: readonly (string | undefined)[];
   } {
@@ -165,7 +197,11 @@ export class World {
       const key = `k${scheduler.below(3)}`;
       tokens.push(dice < 3 ? undefined : token);
       if (dice < 3) drafts.push({ kind: "delete", id });
-      else if (dice < 5)
+      else if (dice < 6 && this.resolution === "vector-clock") {
+        // As `update` does: a whole record, made from what was read.
+        const metadata = JSON.stringify({ [key]: token });
+        drafts.push({ kind: "put", id, content, vector, metadata, seen: known(id) });
+      } else if (dice < 5)
         drafts.push({ kind: "patch", id, metadata: JSON.stringify({ [key]: token }) });
       else if (dice < 6) drafts.push({ kind: "patch", id, content, vector });
       else

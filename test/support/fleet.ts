@@ -18,13 +18,9 @@ import {
   type MaintenanceOptions,
 } from "../../src/engine/maintenance.ts";
 import { readNewestManifest } from "../../src/engine/manifest-store.ts";
-import {
-  mergeStates,
-  stateOf,
-  visibleRecord,
-  type RecordState,
-  type VisibleRecord,
-} from "../../src/engine/record-state.ts";
+import { foldFor, type RecordFold } from "../../src/engine/record-fold.ts";
+import type { RecordState, VisibleRecord } from "../../src/engine/record-state.ts";
+import type { ConflictResolution } from "../../src/format/config.ts";
 import { stateOfResidual } from "../../src/engine/state-row.ts";
 import { storeRange } from "../../src/engine/store-range.ts";
 import type { ObjectStore } from "../../src/storage/object-store.ts";
@@ -41,9 +37,19 @@ export class Fleet {
   /** Every operation that was acknowledged. */
   readonly acknowledged: Operation[] = [];
 
+  readonly resolution: ConflictResolution | undefined;
+  readonly fold: RecordFold;
+
   /** A store of the test's own ages by the clock that it was given. */
-  constructor(seed = 1, store?: MemoryStore, clock = new ManualClock()) {
+  constructor(
+    seed = 1,
+    store?: MemoryStore,
+    clock = new ManualClock(),
+    resolution?: ConflictResolution,
+  ) {
     this.clock = clock;
+    this.resolution = resolution;
+    this.fold = foldFor(resolution);
     this.store = store ?? new MemoryStore({ clock: this.clock });
     this.random = seededRandom(seed);
     this.newUlid = ulidFactory(this.clock, this.random);
@@ -63,7 +69,7 @@ export class Fleet {
       random,
       databaseId,
       executor: inlineExecutor({ store: options.store ?? store, clock, random }),
-      compaction: compaction({}),
+      compaction: compaction({ conflictResolution: this.resolution }),
       host: {
         adopt: async () => undefined,
         partitionCount: 1,
@@ -90,14 +96,14 @@ export class Fleet {
   /** What readers must see: the fold of everything acknowledged. */
   expected(): Map<string, VisibleRecord> {
     const states = new Map<string, RecordState>();
-    for (const operation of this.acknowledged) join(states, stateOf(operation), operation.id);
-    return visibleOf(states);
+    for (const operation of this.acknowledged) joinState(states, operation, this.fold);
+    return visibleOf(states, this.fold);
   }
 
   /** What is in the store. Fails on two unmasked rows of one id. */
   async visible(): Promise<Map<string, VisibleRecord>> {
     const manifest = await this.newest();
-    return visibleOf(await statesOf(this.store, manifest));
+    return visibleOf(await statesOf(this.store, manifest, this.fold), this.fold);
   }
 
   async expectNothingLost(): Promise<void> {
@@ -240,12 +246,13 @@ export async function readSlot(store: ObjectStore, lane: LaneId, number: number)
 export async function statesOf(
   store: ObjectStore,
   manifest: Manifest,
+  fold = foldFor(),
 ): Promise<Map<string, RecordState>> {
   const states = new Map<string, RecordState>();
   for (const segment of manifest.segments) {
     const reader = await SegmentReader.open(storeRange(store, segment), segment.key);
     const masked = new Set(await loadDeletions(store, segment));
-    for (const [row, state] of (await rowStates(reader)).entries()) {
+    for (const [row, state] of (await rowStates(reader, fold)).entries()) {
       if (masked.has(row)) continue;
       const { id } = (state.base ?? state.patches[0])!;
       expect(states.has(id), `two unmasked rows of ${id}`).toBe(false);
@@ -256,14 +263,18 @@ export async function statesOf(
   for (const { lane, from, to } of uncoveredTails({ manifest, listing })) {
     for (let number = from; number < to; number++) {
       for (const operation of (await readSlot(store, lane, number)).operations) {
-        if (operation.version > manifest.floor) join(states, stateOf(operation), operation.id);
+        if (operation.version > manifest.floor) joinState(states, operation, fold);
       }
     }
   }
   return states;
 }
 
-export async function rowStates(reader: SegmentReader): Promise<RecordState[]> {
+export async function rowStates(
+  reader: SegmentReader,
+  fold: RecordFold = foldFor(),
+): Promise<RecordState[]> {
+  const { stateOf } = fold;
   const ids = await reader.ids();
   const versions = await reader.versions();
   const residual = await reader.residual();
@@ -275,7 +286,7 @@ export async function rowStates(reader: SegmentReader): Promise<RecordState[]> {
   for (let row = 0; row < rows; row++) {
     const operations = residual.get(row);
     const [id, version] = [ids.text(row), versions.version(row)];
-    if (operations !== undefined) states.push(stateOfResidual(operations));
+    if (operations !== undefined) states.push(stateOfResidual(operations, fold));
     else if (row >= liveRows) states.push(stateOf({ kind: "delete", id, version }));
     else {
       const bytes = row < vectorRows ? await reader.vectorRows(row, row + 1) : undefined;
@@ -296,15 +307,19 @@ export async function rowStates(reader: SegmentReader): Promise<RecordState[]> {
   return states;
 }
 
-function join(states: Map<string, RecordState>, state: RecordState, id: string): void {
-  const before = states.get(id);
-  states.set(id, before === undefined ? state : mergeStates(before, state));
+function joinState(states: Map<string, RecordState>, operation: Operation, fold: RecordFold): void {
+  const before = states.get(operation.id);
+  const state = fold.stateOf(operation);
+  states.set(operation.id, before === undefined ? state : fold.merge(before, state));
 }
 
-function visibleOf(states: ReadonlyMap<string, RecordState>): Map<string, VisibleRecord> {
+function visibleOf(
+  states: ReadonlyMap<string, RecordState>,
+  fold: RecordFold,
+): Map<string, VisibleRecord> {
   const visible = new Map<string, VisibleRecord>();
   for (const [id, state] of states) {
-    const record = visibleRecord(state);
+    const record = fold.visible(state);
     if (record !== undefined) visible.set(id, record);
   }
   return visible;

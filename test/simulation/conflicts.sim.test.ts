@@ -1,0 +1,28 @@
+import { expect, test } from "vitest";
+import { simulate, SimulationError } from "./simulation.ts";
+
+const FIRST_SEED = Number(process.env["BRAINY_SEED"] ?? 1);
+const RUNS = Math.ceil(Number(process.env["BRAINY_RUNS"] ?? 100) / 10);
+const RESOLUTIONS = ["vector-clock", "crdt"] as const;
+
+for (const resolution of RESOLUTIONS) {
+  for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS; seed++) {
+    test(`[V1] [V2] [Z1] [Z4] ${resolution}: readers see the fold of all operations: BRAINY_SEED=${seed} BRAINY_RUNS=1`, async () => {
+      const result = await simulate({ seed, resolution });
+      expect(result.checks).toBeGreaterThan(2 * result.skipped);
+      if (process.env["BRAINY_VERBOSE"] !== undefined)
+        process.stdout.write(`${JSON.stringify(result)}\n`);
+    });
+  }
+
+  test(`[Z6] ${resolution}: a compactor that folds by version is caught within 3 seeds`, async () => {
+    const caught: string[] = [];
+    for (let seed = 1; seed <= 3 && caught.length === 0; seed++) {
+      await simulate({ seed, resolution, foldsByVersion: true }).catch((error: unknown) => {
+        if (!(error instanceof SimulationError)) throw error;
+        caught.push(error.message);
+      });
+    }
+    expect(caught).toHaveLength(1);
+  });
+}
