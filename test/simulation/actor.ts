@@ -71,7 +71,9 @@ class Life {
   async live(): Promise<void> {
     const { scheduler, plan } = this.#world;
     const readOnly = scheduler.chance(0.15);
-    const writeOnly = !readOnly && scheduler.chance(0.2);
+    // Who holds no index has read nothing, and may not write where that counts.
+    const mayBeBlind = this.#world.resolution === "last-write-wins";
+    const writeOnly = !readOnly && scheduler.chance(0.2) && mayBeBlind;
     const maintains = !readOnly && scheduler.chance(0.7);
     const only = readOnly ? ", only to read" : writeOnly ? ", only to write" : "";
     scheduler.note(`${this.#process.name} starts${only}`);

@@ -132,6 +132,25 @@ function unseen(sure: readonly Happened[], open: readonly Happened[]): readonly 
   );
 }
 
+/** What is older than something sure in each of its fields, and has seen nothing else, is nothing. */
+function undecided(sure: readonly Happened[], open: readonly Happened[]): readonly Happened[] {
+  const taken = new Set(sure.flatMap(({ kind, seen }) => (kind === "patch" ? [] : seen)));
+  const isDecided = (field: string, version: string): boolean =>
+    sure.some((one) => one.version > version && fieldsOf(one).includes(field));
+  return open.filter(
+    (one) =>
+      (one.kind !== "patch" && one.seen.some((version) => !taken.has(version))) ||
+      fieldsOf(one).some((field) => !isDecided(field, one.version)),
+  );
+}
+
+function fieldsOf({ kind, content, metadata = "{}" }: Happened): readonly string[] {
+  const keys = Object.keys(JSON.parse(metadata) as object).map((key) => `key ${key}`);
+  if (kind === "put") keys.push("existence");
+  if (kind === "put" || content !== undefined) keys.push("content");
+  return keys;
+}
+
 /** One for each setting. */
 export const JUDGES: Readonly<Record<ConflictResolution, Judge>> = {
   "last-write-wins": {
@@ -143,5 +162,5 @@ export const JUDGES: Readonly<Record<ConflictResolution, Judge>> = {
     combinations: combinationsByVersion,
   },
   "vector-clock": { fold: foldSiblings, relevant: unseen, combinations: combinationsOfAll },
-  crdt: { fold: foldFields, relevant: unseen, combinations: combinationsOfAll },
+  crdt: { fold: foldFields, relevant: undecided, combinations: combinationsOfAll },
 };
