@@ -99,7 +99,8 @@ function parseStorage(text: string): Exclude<StorageOption, string> {
   throw unknownType(scheme);
 }
 
-function parseBucket(text: string): BucketStorage {
+/** `s3://bucket`, `s3://bucket/prefix`. */
+export function parseBucket(text: string): BucketStorage {
   const { hostname, pathname, search, hash } = new URL(text);
   if (hostname === "" || search !== "" || hash !== "") {
     throw invalid(

@@ -1,6 +1,8 @@
 import { readdir } from "node:fs/promises";
 import { BrainyError } from "../base/errors.ts";
 import type { Brainy } from "../brainy.ts";
+import { CONFIG_KEY } from "../format/keys.ts";
+import { isBucket, openLocation, storageOf } from "./location.ts";
 import type { GlobalOptions, Shell } from "./shell.ts";
 import { systemCode } from "./system-code.ts";
 
@@ -28,10 +30,10 @@ export async function withDatabase<T>(
   options: DatabaseOptions,
   use: (brain: Brainy) => Promise<T>,
 ): Promise<T> {
-  if (options.access !== "create") await refuseMissing(globals.database);
+  if (options.access !== "create") await refuseMissing(globals);
   const { Brainy } = await import("../index.ts");
   const brain = new Brainy({
-    storage: { type: "file", path: globals.database },
+    storage: await storageOf(globals),
     readOnly: options.access === "read",
     dimensions: globals.dimensions,
     metric: globals.metric,
@@ -61,7 +63,13 @@ export async function withDatabase<T>(
 }
 
 /** A typo in a path must not make an empty database and then search it. */
-export async function refuseMissing(path: string): Promise<void> {
+export async function refuseMissing(globals: GlobalOptions): Promise<void> {
+  const { database: path } = globals;
+  if (isBucket(globals)) {
+    await using store = (await openLocation(globals)).store;
+    if ((await store.head(CONFIG_KEY)) !== undefined) return;
+    throw missing(path, "holds no database");
+  }
   let names: readonly string[] | undefined;
   try {
     names = await readdir(path);
@@ -72,7 +80,11 @@ export async function refuseMissing(path: string): Promise<void> {
   if (names?.includes("_brainy") === true) return;
   const what =
     names === undefined ? "no such folder" : names.length === 0 ? "is empty" : "is no database";
-  throw new BrainyError(
+  throw missing(path, what);
+}
+
+function missing(path: string, what: string): BrainyError {
+  return new BrainyError(
     "BRAINY_NOT_FOUND",
     `${path}: ${what}. Make a database with "brainy import FILE --database ${path}", ` +
       "or say with --database where it is",

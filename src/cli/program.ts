@@ -41,12 +41,17 @@ const COMMANDS = [
  */
 export function makeProgram(shell: Shell): Command {
   const program = new Command("brainy")
-    .description("A vector database in a folder: import, search and look after it.")
+    .description("A vector database in a folder or a bucket: import, search and look after it.")
     .version(readVersion(), "--version", "show the version")
     .option(
       "-d, --database <path>",
-      "folder of the database (env: BRAINY_DATABASE)",
+      "folder of the database, or s3://bucket/prefix (env: BRAINY_DATABASE)",
       process.env["BRAINY_DATABASE"] ?? "./brainy-data",
+    )
+    .option(
+      "--endpoint <url>",
+      "where the bucket is, unless that is AWS (env: AWS_ENDPOINT_URL_S3)",
+      process.env["AWS_ENDPOINT_URL_S3"] || process.env["AWS_ENDPOINT_URL"] || undefined,
     )
     .option("--json", "results and errors for programs")
     .option("--quiet", "no progress, no remarks")

@@ -6,7 +6,10 @@ import { reportError } from "./report-error.ts";
 
 /** Options that every command takes. */
 export interface GlobalOptions {
+  /** A folder, or `s3://bucket/prefix`. */
   readonly database: string;
+  /** Where the bucket is, unless that is AWS. */
+  readonly endpoint?: string | undefined;
   readonly json?: boolean | undefined;
   readonly quiet?: boolean | undefined;
   readonly verbose?: boolean | undefined;

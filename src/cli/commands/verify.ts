@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { systemClock } from "../../base/clock.ts";
 import { systemRandom } from "../../base/random.ts";
 import { refuseMissing } from "../database.ts";
+import { openLocation } from "../location.ts";
 import { examples } from "../examples.ts";
 import { EXIT_CODES } from "../exit-codes.ts";
 import { globalsOf, type GlobalOptions, type Shell } from "../shell.ts";
@@ -35,12 +36,10 @@ async function runVerify(
   { repair = false }: VerifyFlags,
 ): Promise<void> {
   const { signal, output } = shell;
-  const { database: root } = globals;
-  await refuseMissing(root);
+  await refuseMissing(globals);
   // The store itself, because a database whose manifest is damaged cannot be opened.
-  const { openStore } = await import("../../storage/open-store.ts");
   const { verifyStore } = await import("../../engine/verify.ts");
-  await using store = await openStore({ type: "file", root, shared: true });
+  await using store = (await openLocation(globals)).store;
   const clock = systemClock;
   const onProgress = progressLine(shell, globals);
   const options = { store, clock, random: systemRandom, repair, signal, onProgress };
