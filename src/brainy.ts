@@ -493,6 +493,7 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
       const { manifest } = await database.checkpoint(name, EXPORT_MS_MAX);
       const release = (): Promise<void> => database.deleteCheckpoint(name);
       const view = database.view!;
+      for (let wait = view.settle(); wait !== undefined; wait = view.settle()) await wait;
       if (view.manifest.number === manifest.number)
         return { snapshot: view.fullSnapshot(), release };
       // The checkpoint is of a manifest that is not here yet, or not any more.
@@ -500,6 +501,7 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
       await database.catchUp();
     }
     const view = database.view ?? View.empty();
+    for (let wait = view.settle(); wait !== undefined; wait = view.settle()) await wait;
     return { snapshot: view.fullSnapshot(), release: async () => {} };
   }
 

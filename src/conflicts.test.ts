@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { systemClock } from "./base/clock.ts";
+import { isBrainyError } from "./base/errors.ts";
 import { Brainy } from "./brainy.ts";
 import { MemoryStore } from "./storage/adapters/memory.ts";
 import type { BrainyRecord, DistributedOptions, JsonObject, Resolver } from "./types.ts";
@@ -25,13 +26,18 @@ class Pair implements AsyncDisposable {
     return pair;
   }
 
-  open(mode: Mode | undefined, resolver?: Resolver): Brainy {
+  open(mode: Mode | undefined, resolver?: Resolver, only?: "write-only"): Brainy {
     return new Brainy({
       storage: { type: "store", store: this.#store },
       dimensions: 2,
       pollInterval: 0,
       compaction: false,
-      distributed: { role: "hybrid", conflictResolution: mode, resolver },
+      ...(only !== undefined && { mode: only }),
+      distributed: {
+        role: only === undefined ? "hybrid" : "writer",
+        conflictResolution: mode,
+        resolver,
+      },
     });
   }
 
@@ -269,4 +275,65 @@ test("[V6] the way conflicts are resolved is fixed: another is refused, and both
   });
   for (const one of [other, third, open]) await one.close();
   await plain[Symbol.asyncDispose]();
+});
+
+for (const mode of ["vector-clock", "crdt"] as const) {
+  test(`[V3] [V4] ${mode}: a conditional operation has read what it was decided on`, async () => {
+    await using pair = await Pair.start(mode);
+    const { a, b } = pair;
+    // Partitions move between live writers; whoever does not own this one says so.
+    const decided = async (call: (one: Brainy) => Promise<unknown>): Promise<Brainy> => {
+      for (let one = a; ; one = one === a ? b : a) {
+        try {
+          await call(one);
+          return one;
+        } catch (error) {
+          if (!isBrainyError(error, "BRAINY_NOT_OWNER")) throw error;
+        }
+      }
+    };
+    const owner = await decided((one) =>
+      one.add([1, 0], { first: true }, { id: "x", ifAbsent: true }),
+    );
+    const again = decided((one) => one.add([1, 0], {}, { id: "x", ifAbsent: true }));
+    await expect(again).rejects.toMatchObject({ code: "BRAINY_CONFLICT" });
+    const { version: ifVersion } = (await owner.get("x"))!;
+    await decided((one) => one.update("x", { metadata: { second: 2 } }, { ifVersion }));
+    const late = decided((one) => one.update("x", { metadata: { third: 3 } }, { ifVersion }));
+    await expect(late).rejects.toMatchObject({ code: "BRAINY_CONFLICT" });
+    const other = owner === a ? b : a;
+    await other.get("x", { consistency: "strong" });
+    await other.update("x", { metadata: { third: 3 } });
+    // Its owner has not read this version by itself, and deletes it all the same.
+    const next = (await other.get("x"))!;
+    expect(next.metadata).toEqual({ first: true, second: 2, third: 3 });
+    await decided((one) => one.delete("x", { ifVersion: next.version }));
+    await pair.meet();
+    await throughCompactions(pair, async () => {
+      expect(await pair.both((one) => one.has("x"))).toBe(false);
+      expect(await pair.both((one) => one.count())).toBe(0);
+    });
+  });
+}
+
+test("[V3] an instance that reads nothing may not write where it counts what was read", async () => {
+  await using pair = await Pair.start("crdt");
+  const blind = pair.open(undefined, undefined, "write-only");
+  await expect(blind.add([1, 0])).rejects.toMatchObject({
+    code: "BRAINY_UNSUPPORTED",
+    message: expect.stringContaining("crdt"),
+  });
+  await blind.close();
+});
+
+test("[V7] an export shows what a resolver makes of siblings", async () => {
+  await using pair = await Pair.start("vector-clock", union);
+  await pair.a.add([1, 0], { color: "red" }, { id: "x" });
+  await pair.b.add([0, 1], { size: 3 }, { id: "x" });
+  await pair.meet();
+  await throughCompactions(pair, async () => {
+    const records = await pair.both((one) => one.exportAll());
+    expect(records.map(({ metadata }) => metadata)).toEqual([{ color: "red", size: 3 }]);
+    expect(records[0]!.siblings).toBeUndefined();
+  });
 });

@@ -9,7 +9,7 @@ import { readSlots, type SlotBatch } from "./compaction-job-slots.ts";
 import type { CompactionResult } from "./compaction.ts";
 import type { RecordFold } from "./record-fold.ts";
 import type { RecordState } from "./record-state.ts";
-import { rowOfState } from "./state-row.ts";
+import { isAbove, rowOfState } from "./state-row.ts";
 
 /** Items of a cheap loop between two looks at the clock. */
 const ITEMS_PER_LOOK = 256;
@@ -44,7 +44,7 @@ export async function runFlush(context: JobContext, job: FlushJob): Promise<Comp
     moved: new Map<SegmentId, Uint32Array>(),
     lanes: slots.lanes,
     junkCount: tail.junkCount,
-    hasRemains: rows.some(({ live, residual }) => !live || residual !== undefined),
+    hasRemains: rows.some(({ live, residual }) => !live || isAbove(residual, job.base.floor)),
   };
 }
 

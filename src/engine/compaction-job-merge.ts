@@ -2,6 +2,7 @@ import { BrainyError, corrupt } from "../base/errors.ts";
 import type { SegmentEntry, SegmentId } from "../format/manifest.ts";
 import { writeSegment } from "../format/segment-writer.ts";
 import type { SegmentRow } from "../format/segment.ts";
+import type { Version } from "../format/version.ts";
 import {
   openSegment,
   storeSegment,
@@ -16,6 +17,7 @@ import {
   type MergeLayout,
 } from "./compaction-job-select.ts";
 import { mergeMemoryBytes } from "./compaction-plan.ts";
+import { isAbove } from "./state-row.ts";
 import { ROW_DROPPED, type CompactionResult } from "./compaction.ts";
 
 /**
@@ -49,14 +51,14 @@ export async function runMerge(context: JobContext, job: MergeJob): Promise<Comp
     moved: new Map(inputs.map(({ segment }, i) => [segment.id, layout.moved[i]!])),
     lanes: [],
     junkCount: 0,
-    hasRemains: hasRemains(layout),
+    hasRemains: hasRemains(layout, job.base.floor),
   };
 }
 
 /** Dead rows, and live ones that keep operations above the floor. */
-function hasRemains({ rowCount, liveRows, rewritten }: MergeLayout): boolean {
+function hasRemains({ rowCount, liveRows, rewritten }: MergeLayout, floor: Version): boolean {
   if (rowCount > liveRows) return true;
-  return rewritten.some((rows) => rows.some(({ residual }) => residual !== undefined));
+  return rewritten.some((rows) => rows.some(({ residual }) => isAbove(residual, floor)));
 }
 
 function inputsOf({ base, inputs, limits }: MergeJob): SegmentEntry[] {

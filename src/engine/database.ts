@@ -279,7 +279,7 @@ export class Database implements AsyncDisposable {
       signal?.throwIfAborted();
       const { view, stalenessMs } = follower;
       try {
-        await view.settle();
+        for (let wait = view.settle(); wait !== undefined; wait = view.settle()) await wait;
         const result = await read(view);
         freshness.onAnswer?.({ stalenessMs, manifest: view.manifest.number });
         return result;

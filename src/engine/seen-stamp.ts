@@ -19,7 +19,7 @@ interface Pending {
  */
 export class SeenStamp {
   readonly #known: (id: string) => readonly Version[];
-  /** What was known of each row that was drafted without a read. */
+  /** What was known of each row that was not made from a read. */
   readonly #asked = new WeakMap<DraftColumns, ReadonlyMap<number, readonly Version[]>>();
   readonly #ownLanes = new Set<LaneId>();
   readonly #pending = new Map<string, readonly Pending[]>();
@@ -33,7 +33,9 @@ export class SeenStamp {
   asked(drafts: DraftColumns): void {
     const asked = new Map<number, readonly Version[]>();
     for (const [row, id] of drafts.ids.entries()) {
-      if (drafts.seen(row) === undefined) asked.set(row, this.#known(id));
+      // A delete is never made from a read: it is of the record, whatever its author said of it.
+      const isMade = drafts.seen(row) !== undefined && !isOf(drafts, row, "delete");
+      if (!isMade) asked.set(row, this.#known(id));
     }
     this.#asked.set(drafts, asked);
   }
@@ -70,13 +72,14 @@ export class SeenStamp {
 
   #seenBy(drafts: DraftColumns, row: number): readonly Version[] {
     const id = drafts.ids[row]!;
-    const given = drafts.seen(row);
-    if ((drafts.flags[row]! & KIND_MASK) === KIND_BITS.patch) return given ?? [];
+    const asked = this.#asked.get(drafts)?.get(row);
+    const given = asked === undefined ? drafts.seen(row) : undefined;
+    if (isOf(drafts, row, "patch")) return drafts.seen(row) ?? [];
     const pending = this.#pendingOf(id);
     const replaced = new Set(pending.flatMap(({ seen }) => seen));
     const own = pending.flatMap(({ version }) => (replaced.has(version) ? [] : version));
     const known = [...this.#known(id).filter((version) => !replaced.has(version)), ...own];
-    const seen = new Set(given ?? this.#asked.get(drafts)?.get(row));
+    const seen = new Set(given ?? asked);
     const others = known.filter((version) => !seen.has(version));
     // One process alone never makes more siblings than can be shown: the oldest are replaced.
     const more =
@@ -86,4 +89,8 @@ export class SeenStamp {
     for (const version of more) seen.add(version);
     return [...seen];
   }
+}
+
+function isOf({ flags }: DraftColumns, row: number, kind: keyof typeof KIND_BITS): boolean {
+  return (flags[row]! & KIND_MASK) === KIND_BITS[kind];
 }

@@ -2,6 +2,7 @@ import { assert } from "../base/assert.ts";
 import { encodeAttributes } from "../format/operation-attributes.ts";
 import type { Attributes, Operation } from "../format/operation.ts";
 import type { SegmentRow } from "../format/segment.ts";
+import type { Version } from "../format/version.ts";
 import type { RecordFold } from "./record-fold.ts";
 import { stateVersion, type RecordState } from "./record-state.ts";
 
@@ -30,6 +31,11 @@ export function stateOfResidual(
 ): RecordState {
   assert(operations.length > 0, "a residual row has operations");
   return operations.map(stateOf).reduce(merge);
+}
+
+/** Whether a later floor may fold some of what a row keeps. */
+export function isAbove(residual: readonly Operation[] | undefined, floor: Version): boolean {
+  return residual?.some(({ version }) => version > floor) === true;
 }
 
 function attributesText(attributes: Attributes | undefined): string {

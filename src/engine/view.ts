@@ -278,9 +278,14 @@ export class View {
     return state === undefined ? [] : this.fold.known(state);
   }
 
-  /** Resolves once siblings show what was chosen of them; before every read. */
-  async settle(): Promise<void> {
-    await this.#choice?.settle(this);
+  /**
+   * Resolves once siblings show what was chosen of them; `undefined`: they do. To be asked again
+   * after it, since more may have come meanwhile, right before a read.
+   */
+  settle(): Promise<void> | undefined {
+    return this.#choice === undefined || this.#choice.isSettled
+      ? undefined
+      : this.#choice.settle(this);
   }
 
   /** Makes readers see `visible` of a record, until an operation changes it again. */
@@ -304,11 +309,14 @@ export class View {
    */
   async snapshot(breathe = async (): Promise<void> => {}): Promise<Snapshot> {
     for (const { loaded } of this.#segments) await loaded.vectors();
-    await this.settle();
-    while (this.#unindexed.length - this.#indexedCount > VECTORS_PER_BREATH) {
-      this.#indexSome(VECTORS_PER_BREATH);
-      await breathe();
-      await this.settle();
+    for (;;) {
+      const settling = this.settle();
+      if (settling !== undefined) await settling;
+      else if (this.#unindexed.length - this.#indexedCount <= VECTORS_PER_BREATH) break;
+      else {
+        this.#indexSome(VECTORS_PER_BREATH);
+        await breathe();
+      }
     }
     // From here on nothing waits: ids that the tail masks in segments are found in the tail.
     this.#indexSome(VECTORS_PER_BREATH);
