@@ -190,12 +190,15 @@ answers() {
   [[ $line == HTTP/* ]]
 } 2>/dev/null
 
+# A process that is just becoming another program has no command line for a moment.
+lives() { pid_of "$1" >/dev/null || { sleep 0.2 && pid_of "$1" >/dev/null; }; }
+
 # wait_for SECONDS WHAT NAME COMMAND…: until it succeeds, or the daemon is gone.
 wait_for() {
   local deadline=$((SECONDS + $1)) what=$2 name=$3
   shift 3
   until "$@" >/dev/null 2>&1; do
-    pid_of "$name" >/dev/null || give_up "$what: the process ended" "$name"
+    lives "$name" || give_up "$what: the process ended" "$name"
     [ $SECONDS -lt $deadline ] || give_up "$what: not ready in time" "$name"
     sleep 0.05
   done

@@ -87,13 +87,13 @@ async function runDefects() {
     abort.signal.throwIfAborted();
     const below = join(folder, name);
     const dist = values.plant === undefined ? DIST : plant({ dist: DIST, folder: below, name });
-    const { provoke } = DEFECTS[name];
+    const { provoke, actors = PLANTED_ACTORS } = DEFECTS[name];
     const options = {
       folder: below,
       dist,
       provoke,
       durationMs: 0,
-      actors: PLANTED_ACTORS,
+      actors,
       log: () => undefined,
     };
     const { problems, isBroken = false, seconds } = await run(options);

@@ -54,8 +54,8 @@ test("a minute of everything going wrong in a fleet loses and resurrects nothing
   );
   expect(summary.problems, `journals: ${summary.folder}`).toEqual([]);
   // A fleet that never got to write would have lost nothing either.
-  expect(acknowledged).toBeGreaterThan(100);
-  expect(reads).toBeGreaterThan(100);
+  expect(acknowledged).toBeGreaterThan(50);
+  expect(reads).toBeGreaterThan(50);
   expect(faults["kill"]).toBeGreaterThan(0);
 }, 300_000);
 

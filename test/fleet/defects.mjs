@@ -17,6 +17,7 @@ const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
  * @typedef {object} Defect
  * @property {string} what In the words of who made the mistake.
  * @property {[file: string, find: string, replace: string][]} patches Of files in `dist`.
+ * @property {object[]} [actors] Default: `PLANTED_ACTORS`.
  * @property {(fleet: import("./fleet.mjs").Fleet, world: import("./world.mjs").World) => Promise<void>} provoke
  */
 
@@ -102,6 +103,28 @@ export const DEFECTS = {
       await sleep(500);
       sleeper.wake();
       await compacted;
+    },
+  },
+  "unsealed-takeover": {
+    what: "who takes a partition over does not seal the lane of the one before",
+    patches: [["engine/partition-leases.js", "if (ending !== undefined) {", "if (false) {"]],
+    actors: [
+      { name: "w1", role: "writer", writes: 0, reads: 1 },
+      { name: "h1", role: "hybrid", writes: 1, reads: 1 },
+    ],
+    async provoke(fleet) {
+      const [sleeper, taker] = [fleet.member("w1"), fleet.member("h1")];
+      await more(taker);
+      const held = sleeper.proxy.holdNext(isSlot);
+      const created = sleeper.order("create", { id: "x" }).catch(() => undefined);
+      const release = await held;
+      sleeper.stop(60_000);
+      // Until it counts as dead the call is refused.
+      while (!(await taker.order("create", { id: "x" })).isDone) await sleep(300);
+      release();
+      await sleep(300);
+      sleeper.wake();
+      await created;
     },
   },
   "error-as-success": {

@@ -108,6 +108,8 @@ class Member {
       instanceId: this.#instanceId,
       seed: Math.floor(random.next() * 2 ** 32),
       storage: world.storage(proxy.endpoint),
+      relayPort: world.relayPort,
+      cacheFolder: join(folder, `cache-${actor.name}`),
     };
     const errors = openSync(`${journal}.stderr`, "a");
     const child = fork(INSTANCE, [JSON.stringify(settings)], {

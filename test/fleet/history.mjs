@@ -5,7 +5,12 @@
 import { readJournal } from "./journal.mjs";
 
 /** Codes that say that nothing was written. Of everything else the outcome is open. */
-const CERTAIN_FAILURES = new Set(["BRAINY_NOT_FOUND", "BRAINY_INVALID_ARGUMENT"]);
+const CERTAIN_FAILURES = new Set([
+  "BRAINY_NOT_FOUND",
+  "BRAINY_INVALID_ARGUMENT",
+  "BRAINY_CONFLICT",
+  "BRAINY_NOT_OWNER",
+]);
 
 /** How much later than its writer's end a request may have been stamped, at the most. */
 const STAMP_MARGIN_MS = 2_000;
@@ -22,7 +27,15 @@ export function readHistory({ runs, wallMsAt }) {
   const reads = [];
   const events = [];
   const wrong = [];
-  const summary = { calls: 0, acknowledged: 0, open: 0, refused: 0, reads: 0, readsFailed: 0 };
+  const summary = {
+    calls: 0,
+    acknowledged: 0,
+    open: 0,
+    refused: 0,
+    conditional: 0,
+    reads: 0,
+    readsFailed: 0,
+  };
   for (const { journal, run, actor, isOff, endedMs } of runs) {
     const started = new Map();
     for (const line of readJournal(journal)) {
@@ -41,9 +54,13 @@ export function readHistory({ runs, wallMsAt }) {
       else summary.open++;
       if (call.ok !== true && CERTAIN_FAILURES.has(call.code)) continue;
       operations.push(...operationsOf({ call, run, actor, isOff, wallMsAt }));
+      if (call.was !== undefined) {
+        summary.conditional++;
+        if (call.ok === true) reads.push(conditionOf({ call, run, actor }));
+      }
     }
   }
-  summary.reads = reads.length;
+  summary.reads = reads.filter(({ what }) => !what.startsWith("condition")).length;
   reads.sort((a, b) => a.t1 - b.t1);
   return { operations, reads, events, wrong, summary };
 }
@@ -58,6 +75,8 @@ function operationsOf({ call, run, actor, isOff, wallMsAt }) {
       isOff,
       id,
       kind: call.op,
+      /** What it was done upon, if it asked: `[id]` for nothing, else what `sightingOf` makes. */
+      was: call.was,
       value: call.v + i,
       startMs: call.t,
       endMs: call.endMs,
@@ -68,4 +87,10 @@ function operationsOf({ call, run, actor, isOff, wallMsAt }) {
       ackedMs: version === undefined ? undefined : call.endMs,
     };
   });
+}
+
+/** That a condition held is as good as a strong read of the record. */
+function conditionOf({ call, run, actor }) {
+  const { n, t, endMs, was } = call;
+  return { run, actor, what: `condition of ${n}`, level: "strong", t0: t, t1: endMs, seen: [was] };
 }

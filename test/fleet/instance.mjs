@@ -5,6 +5,7 @@
  *   stop      ends the mix; answered when nothing is on its way any more
  *   audit     reads the whole database, notes it, and answers with a digest
  *   progress  answers with how many calls wrote and read so far
+ *   create    adds a record if it is absent; answered with whether it did
  *   compact, verify, close
  */
 import { AsyncLocalStorage } from "node:async_hooks";
@@ -13,7 +14,7 @@ import { pathToFileURL } from "node:url";
 import { join } from "node:path";
 import { seededRandom } from "../../dist/base/random.js";
 import { monotonicMs, openJournal, sightingOf } from "./journal.mjs";
-import { Mix } from "./mix.mjs";
+import { IDS, Mix, idOf } from "./mix.mjs";
 
 const settings = JSON.parse(process.argv[2]);
 const say = openJournal(settings.journal);
@@ -48,9 +49,17 @@ const brain = new Brainy({
     instanceId: settings.instanceId,
     heartbeatInterval: 1_000,
     instanceTimeout: 2_000,
+    ...(settings.isHinted && {
+      coordinationMethod: "websocket",
+      coordinator: { listen: { port: settings.relayPort } },
+    }),
   },
+  ...(settings.isIndexless && { writeOnly: true }),
+  ...(settings.isCached && {
+    cache: { dir: settings.cacheFolder, prefetchStrategy: "moderate" },
+  }),
+  ...(settings.indexing && { indexing: settings.indexing }),
   logging: { logger: { info: () => {}, warn: (message) => say({ k: "warn", message }) } },
-  ...settings.options,
 });
 brain.on("*", ({ type, payload }) => {
   if (type === "index_updated") return;
@@ -75,9 +84,13 @@ const mix = new Mix({
   settings,
 });
 
+const ALL_IDS = Array.from({ length: IDS }, (_, i) => idOf(i));
+
 async function audit({ level }) {
   const t0 = monotonicMs();
-  const records = await brain.exportAll({ consistency: level });
+  const records = settings.isIndexless
+    ? (await brain.getMany(ALL_IDS, { consistency: level })).filter((one) => one !== undefined)
+    : await brain.exportAll({ consistency: level });
   const t1 = monotonicMs();
   records.sort((a, b) => (a.id < b.id ? -1 : 1));
   const hash = createHash("sha256");
@@ -92,6 +105,7 @@ const orders = {
   stop: () => mix.stop(),
   audit,
   progress: () => mix.progress,
+  create: async ({ id }) => ({ isDone: await mix.create(id) }),
   compact: () => brain.compact(),
   verify: () => brain.verify(),
   close: async () => {

@@ -6,6 +6,7 @@ export interface HistoryOperation {
   readonly id: string;
   readonly kind: "put" | "patch" | "move" | "delete";
   readonly value: number;
+  readonly was?: Sighting;
   readonly startMs: number;
   readonly stampMsMax: number;
   version: string | undefined;

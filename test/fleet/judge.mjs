@@ -39,6 +39,7 @@ export function judge({ operations, reads }) {
       if (problem !== undefined) problems.push(say(read, problem));
     }
   }
+  for (const record of records.values()) problems.push(...record.problemsOfConditions());
   return problems;
 }
 
@@ -84,6 +85,35 @@ class RecordHistory {
     if (note !== null) parts.push(this.#operations.get(`patch ${note}`));
     if (moved !== null) parts.push(this.#operations.get(`move ${moved}`));
     return parts;
+  }
+
+  /** Of operations with one condition only one may have been done, unless that was undone between. */
+  problemsOfConditions() {
+    const all = [...this.#bases, ...this.#patches];
+    const winners = all
+      .filter(({ was, version }) => was !== undefined && version !== undefined)
+      .toSorted((a, b) => (a.version < b.version ? -1 : 1));
+    const problems = [];
+    for (const [i, winner] of winners.entries()) {
+      const [, ofVersion] = winner.was;
+      const before = winners.slice(0, i).findLast(({ was }) => was[1] === ofVersion);
+      if (before === undefined) continue;
+      if (ofVersion === undefined && this.#isDeletedBetween(before, winner)) continue;
+      const what = ofVersion === undefined ? "absent" : `version ${ofVersion}`;
+      problems.push(
+        `${this.#id}: two winners of ${what}: ${describe(before)} and ${describe(winner)}`,
+      );
+    }
+    return problems;
+  }
+
+  #isDeletedBetween(put, next) {
+    return this.#bases.some(
+      (one) =>
+        one.kind === "delete" &&
+        !isCertainlyBefore(one, put.version) &&
+        (one.version === undefined || one.version < next.version),
+    );
   }
 
   /** Why this sighting cannot be, or `undefined`. */

@@ -128,6 +128,22 @@ test("an operation that has two versions was written twice", () => {
   expect(kinds([open], twice)).toEqual(["doubled"]);
 });
 
+test("of two operations under one condition only one is done, unless that was undone between", () => {
+  const was = ["a"] as const;
+  const [first, second] = [operation("put", 100, { was }), operation("put", 120, { was })];
+  expect(judge({ operations: [first, second], reads: [] })).toHaveLength(1);
+  const between = operation("delete", 110);
+  expect(judge({ operations: [first, second, between], reads: [] })).toEqual([]);
+  const after = operation("delete", 130);
+  expect(judge({ operations: [first, second, after], reads: [] })).toHaveLength(1);
+
+  const upon = { was: shown(first, 100) };
+  const [one, other] = [operation("patch", 120, upon), operation("delete", 130, upon)];
+  expect(judge({ operations: [first, one, other], reads: [] })).toHaveLength(1);
+  const open = { ...other, ...OPEN };
+  expect(judge({ operations: [first, one, open], reads: [] })).toEqual([]);
+});
+
 test("a whole read that leaves a record out says that it is not there", () => {
   const put = operation("put", 100);
   const whole = { ...read(200, ["b"]), seen: [], isWhole: true };

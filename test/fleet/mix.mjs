@@ -13,7 +13,11 @@ export const IDS = 120;
 export const idOf = (i) => `r${String(i).padStart(3, "0")}`;
 
 const WRITES = ["put", "put", "put", "putMany", "patch", "patch", "move", "delete", "deleteMany"];
+/** Done only if a record is absent, or has the version that was read. */
+const CONDITIONAL_WRITES = ["create", "create", "patchIf", "patchIf", "deleteIf"];
 const READS = ["get", "getMany", "getMany", "search", "list", "list"];
+/** What a writer without an index can be asked. */
+const INDEXLESS_READS = ["get", "getMany"];
 const LEVELS = ["eventual", "eventual", "bounded", "strong"];
 
 export class Mix {
@@ -71,8 +75,12 @@ export class Mix {
   async #writeOne() {
     const { brain } = this.#options;
     // Many first, so that there is something to change.
-    const op = this.#count === 0 ? "putMany" : this.#pick(WRITES);
+    const isConditional = this.#below(4) === 0;
+    const writes = isConditional ? CONDITIONAL_WRITES : WRITES;
+    const op = this.#count === 0 ? "putMany" : this.#pick(writes);
     const [id] = this.#someIds(1);
+    if (op === "create") return this.create(id);
+    if (isConditional && op !== "putMany") return this.#changeIf(op, id);
     switch (op) {
       case "put":
         return this.#write("put", [id], (value) =>
@@ -110,11 +118,44 @@ export class Mix {
     }
   }
 
-  async #write(op, ids, write) {
+  /** Adds a record if there is none. Resolves with whether it did. */
+  create(id) {
+    return this.#write(
+      "put",
+      [id],
+      (value) =>
+        this.#options.brain.add(
+          { content: value },
+          { value },
+          { id, vector: vectorOf(value), ifAbsent: true },
+        ),
+      { was: [id] },
+    );
+  }
+
+  /** Reads a record, and changes it if it is still the same. */
+  async #changeIf(op, id) {
+    const { brain } = this.#options;
+    const record = await brain.get(id, { consistency: this.#pick(LEVELS) }).catch(() => undefined);
+    if (record === undefined) return;
+    const ifVersion = record.version;
+    const was = sightingOf(record);
+    await (op === "deleteIf"
+      ? this.#write("delete", [id], () => brain.delete(id, { ifVersion }), { was })
+      : this.#write(
+          "patch",
+          [id],
+          (value) => brain.update(id, { metadata: { note: value } }, { ifVersion }),
+          { was },
+        ));
+  }
+
+  /** `was` is what has to be there, for a write under a condition. */
+  async #write(op, ids, write, { was } = {}) {
     const { say, run, versionsOf } = this.#options;
     const n = ++this.#count;
     const v = run * 10_000_000 + n * 100;
-    say({ k: "start", n, t: monotonicMs(), op, ids, v });
+    say({ k: "start", n, t: monotonicMs(), op, ids, v, was });
     const { versions, error } = await versionsOf(() => write(v));
     const t = monotonicMs();
     if (error === undefined) {
@@ -125,6 +166,7 @@ export class Mix {
       const message = error.message.slice(0, 300);
       say({ k: "end", n, t, ok: false, versions, code: error.code ?? error.name, message });
     }
+    return error === undefined;
   }
 
   async #compact() {
@@ -135,8 +177,8 @@ export class Mix {
   }
 
   async #readOne() {
-    const { say } = this.#options;
-    const what = this.#pick(READS);
+    const { say, settings } = this.#options;
+    const what = this.#pick(settings.isIndexless ? INDEXLESS_READS : READS);
     const level = this.#pick(LEVELS);
     const maxMs = level === "bounded" ? 500 + this.#below(3_000) : undefined;
     const options = { consistency: level, ...(maxMs && { maxStalenessMs: maxMs }) };

@@ -7,6 +7,7 @@
 import { execFile } from "node:child_process";
 import { writeFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
+import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
@@ -32,7 +33,8 @@ export class World {
   #errorsMs = new Map();
   #epochMs = Date.now() - monotonicMs();
   #jumps = [];
-  gatewayKills = 0;
+  /** Of the relay of hints, which one of the processes hosts. */
+  relayPort = 0;
 
   /** The error of the script says why there is no server. */
   static async start(folder) {
@@ -40,6 +42,7 @@ export class World {
     world.#folder = folder;
     world.#library = (await run(SCRIPT, ["clock"], { timeout: FETCH_MS_MAX })).stdout.trim();
     world.#writeClock("gateway");
+    world.relayPort = await freePort();
     await world.startGateway();
     const { endpoint, accessKeyId, secretAccessKey } = world.#server;
     const credentials = { accessKeyId, secretAccessKey };
@@ -112,7 +115,6 @@ export class World {
   killGateway() {
     try {
       process.kill(this.#server.gatewayPid, "SIGKILL");
-      this.gatewayKills++;
     } catch {
       // It was not up again yet.
     }
@@ -142,4 +144,12 @@ export class World {
     writeFileSync(`${file}.new`, `${seconds < 0 ? "" : "+"}${seconds.toFixed(3)}\n`);
     renameSync(`${file}.new`, file);
   }
+}
+
+async function freePort() {
+  const server = createServer();
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
 }
