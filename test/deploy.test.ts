@@ -170,6 +170,17 @@ for (const path of yamls) {
   });
 }
 
+test("readers have a volume for what they keep of a bucket", () => {
+  for (const path of ["docker-compose.yml", "kubernetes/readers.yaml"]) {
+    const folder = variables(path).find(([name]) => name === "CACHE_DIR")?.[1] as string;
+    expect(folder).toBe("/cache");
+    const all = documents(path).flatMap((document) => [...objects(document)]);
+    const mounts = all.flatMap(({ volumes = [], volumeMounts = [] }) => [volumes, volumeMounts]);
+    expect(JSON.stringify(mounts)).toContain(folder);
+  }
+  expect(read("Dockerfile")).toContain("/cache");
+});
+
 test("the image runs the program itself, as a user without rights, so that it hears SIGTERM", () => {
   const lines = read("Dockerfile").split("\n");
   expect(lines).toContain("USER node");

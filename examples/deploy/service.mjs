@@ -14,6 +14,7 @@
  *
  * DATABASE       a folder, or s3://bucket/prefix
  * S3_ENDPOINT    where the bucket is, unless that is AWS
+ * CACHE_DIR      a folder for what was read of a bucket, so that a restart reads it from there
  * PORT           default 3000
  *
  * SIGTERM: takes no more requests, finishes those it has, closes the database, ends with 0.
@@ -21,10 +22,11 @@
 import { createServer } from "node:http";
 import { Brainy } from "brainy";
 
-const { DATABASE = "./data", S3_ENDPOINT, PORT = "3000" } = process.env;
+const { DATABASE = "./data", S3_ENDPOINT, CACHE_DIR, PORT = "3000" } = process.env;
 const BODY_BYTES_MAX = 16 * 2 ** 20;
 
-const brain = new Brainy({ storage: storage(), distributed: true });
+const cache = CACHE_DIR ? { cache: { dir: CACHE_DIR } } : {};
+const brain = new Brainy({ storage: storage(), distributed: true, ...cache });
 let isReady = false;
 let isEnding = false;
 

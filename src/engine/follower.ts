@@ -257,7 +257,9 @@ export class Follower implements Following {
       const newest = await findNewestManifest(this.#options.store);
       if (!isBrainyError(error, "BRAINY_NOT_FOUND")) throw error;
       if (newest?.number !== number) return;
-      const what = `${error.message}, but manifest ${number} names it: run verify`;
+      const what =
+        `${error.message}, but manifest ${number} names it: run verify, unless this is ` +
+        "a replica that is still arriving";
       throw new BrainyError("BRAINY_CORRUPT", what, { cause: error });
     }
   }

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { Brainy } from "../../src/index.ts";
 import { REPOSITORY_ROOT } from "../repository.ts";
 import { newBucket, s3Server } from "../support/s3-server.ts";
@@ -119,9 +119,12 @@ test("the service of the examples runs over a folder: it writes, answers and end
 
 // The reason was printed by `s3Server`.
 test.skipIf(server === undefined)("the service of the examples runs over a bucket", async () => {
+  const cache = mkdtempSync(join(tmpdir(), "brainy-cache-"));
+  onTestFinished(() => rmSync(cache, { recursive: true }));
   const { bucket, endpoint, accessKeyId, secretAccessKey } = await newBucket(server!);
   await readWriteSplit({
     DATABASE: `s3://${bucket}/products`,
+    CACHE_DIR: cache,
     S3_ENDPOINT: endpoint!,
     AWS_ACCESS_KEY_ID: accessKeyId!,
     AWS_SECRET_ACCESS_KEY: secretAccessKey!,
