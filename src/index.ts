@@ -18,6 +18,7 @@ export type { VerifyProblem, VerifyReport } from "./engine/verify.ts";
 export type { ConflictResolution } from "./format/config.ts";
 export type { Metric } from "./kernel/metric.ts";
 export type { HealthStatus, Metrics } from "./monitor.ts";
+export { shutdownOnSignals, type Closeable, type ShutdownOptions } from "./shutdown.ts";
 export { cutPassages, functionEmbedder, kindOfFile, lexicalEmbedder } from "./text/index.ts";
 export type {
   EmbedFunction,

@@ -45,3 +45,12 @@ export function abortableClock(clock: Clock, signal: AbortSignal | undefined): C
     },
   };
 }
+
+/** Nothing is due then: a process that waits does nothing more often than this. */
+const FAR_MS = 2 ** 30;
+
+/** Keeps this process from ending because nothing is left to do, until what it returns is called. */
+export function keepAlive(): () => void {
+  const timer = setInterval(() => undefined, FAR_MS);
+  return () => clearInterval(timer);
+}
