@@ -3,6 +3,7 @@ import { WebSocket } from "ws";
 import { systemClock } from "../base/clock.ts";
 import { systemRandom } from "../base/random.ts";
 import { Listener, eventBusConformance, hintOf } from "../../test/support/event-bus-conformance.ts";
+import { fixedPort } from "../../test/support/fixed-port.ts";
 import { HintRelay, type HintRelayOptions } from "./hint-relay.ts";
 import { loadWebSocket } from "./load-web-socket.ts";
 import { WebSocketEventBus, type WebSocketEventBusOptions } from "./web-socket-event-bus.ts";
@@ -67,7 +68,8 @@ eventBusConformance("WebSocket", async () => {
 });
 
 test("[E6] a relay kills nothing when it dies, and clients come back to the next one", async () => {
-  const [url, relay] = await startRelay();
+  const port = fixedPort();
+  const [url, relay] = await startRelay({ port });
   const [a, b] = [await openBus(url), await openBus(url)];
   await Promise.all([a.next(true), b.next(true)]);
   const listener = new Listener();
@@ -78,7 +80,7 @@ test("[E6] a relay kills nothing when it dies, and clients come back to the next
   expect(a.bus.trouble).toMatch(/lost|ECONNREFUSED/);
   // Waits, and arrives when there is a relay again.
   a.bus.publish(hintOf("own", 7));
-  const [, again] = await startRelay({ port: Number(new URL(url).port) });
+  const [, again] = await startRelay({ port });
   await Promise.all([a.next(true), b.next(true)]);
   expect(a.bus.trouble).toBeUndefined();
   // Whoever comes back later misses what was said before it listened.

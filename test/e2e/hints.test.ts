@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { HintRelay } from "../../src/distributed.ts";
 import { Brainy } from "../../src/index.ts";
+import { fixedPort } from "../support/fixed-port.ts";
 
 /*
  * Processes on one folder that find out of each other's writes over a relay alone: none of them
@@ -57,7 +58,8 @@ async function add(child: ChildProcess, slot: number): Promise<void> {
 
 test("[E6] two processes see each other's writes over a relay, also after it was replaced", async () => {
   const folder = newFolder();
-  let relay = new HintRelay({ port: 0, token: TOKEN });
+  const port = fixedPort();
+  let relay = new HintRelay({ port, token: TOKEN });
   onTestFinished(() => relay.close());
   const url = await relay.start();
   const writer = await start(folder, url, TOKEN, "writer", "w-1");
@@ -69,7 +71,7 @@ test("[E6] two processes see each other's writes over a relay, also after it was
 
   await relay.close();
   await add(writer, 3);
-  relay = new HintRelay({ port: Number(new URL(url).port), token: TOKEN });
+  relay = new HintRelay({ port, token: TOKEN });
   await relay.start();
   // Whoever comes back first, a hint after both are there says all that was missed.
   const said: Said[] = [];
@@ -84,9 +86,7 @@ test("[E6] two processes see each other's writes over a relay, also after it was
 
 test("an instance hosts the relay, another one takes it over, and health says when there is none", async () => {
   const folder = newFolder();
-  const free = new HintRelay({ port: 0 });
-  const port = Number(new URL(await free.start()).port);
-  await free.close();
+  const port = fixedPort();
   const logged: string[] = [];
   const open = async (instanceId: string, coordinator: object): Promise<Brainy> => {
     const brain = new Brainy({
