@@ -182,8 +182,22 @@ class Life {
     }
   }
 
+  /** Late, more than once, of lanes that are gone, and of slots that were never written. */
+  async #hear(): Promise<void> {
+    const { hints, scheduler } = this.#world;
+    for (let count = scheduler.below(4); count > 0 && hints.length > 0; count--) {
+      const isNew = scheduler.chance(0.7);
+      const { lane, slot } = isNew
+        ? (hints.at(-1 - scheduler.below(3)) ?? hints[0]!)
+        : scheduler.pick(hints);
+      const isHere = await this.#database.readAhead(lane, slot + scheduler.pick([0, 0, 0, 1, 40]));
+      scheduler.note(`${this.#process.name} hears of ${lane}/${slot}: ${isHere}`);
+    }
+  }
+
   async #read(level: "strong" | "eventual"): Promise<void> {
     const { history, scheduler } = this.#world;
+    if (level === "eventual") await this.#hear();
     const required = level === "strong" ? history.expectation() : new Set(this.#known);
     // Of a process without an index too: these are all the ids there are.
     const seen = await this.#database.readIds({ level }, IDS, (view) =>

@@ -5,7 +5,7 @@ import { Database } from "../../src/engine/database.ts";
 import { inlineExecutor } from "../../src/engine/executor-inline.ts";
 import type { ConflictResolution } from "../../src/format/config.ts";
 import type { Draft } from "../../src/format/operation.ts";
-import type { Version } from "../../src/format/version.ts";
+import type { LaneId, Version } from "../../src/format/version.ts";
 import { retrying } from "../../src/storage/layers/retrying.ts";
 import { History } from "./history.ts";
 import { JUDGES } from "./oracle.ts";
@@ -57,6 +57,8 @@ export class World {
   readonly plan: Plan;
   readonly #seed: number;
   readonly checkpoints = new Map<string, Pinned>();
+  /** Every slot that a process said is durable, in the order in which they said so. */
+  readonly hints: { readonly lane: LaneId; readonly slot: number }[] = [];
   stepsLeft: number;
   tokens = 0;
   incarnations = 0;
@@ -154,6 +156,9 @@ export class World {
       compaction: role.maintains === true ? compaction : false,
       indexing: { async: true, batchIndexUpdates: true },
       limits: { ...DEFAULT_LIMITS, slotOperationsMax: 3 },
+      onCommitted: (lane, slot) => {
+        this.hints.push({ lane, slot });
+      },
       onEvent: (event) => {
         if (event.type === "committed") this.manifests++;
         const { type, ...more } = event;
