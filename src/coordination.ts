@@ -11,6 +11,8 @@ import { LANE_PATTERN, type LaneId } from "./format/version.ts";
 
 /** Hints make no instance look at its store more often than this. */
 const LOOK_SPACING_MS = 1_000;
+/** Nor at its fleet, where instances may come and go all the time. */
+const FLEET_SPACING_MS = 5_000;
 /** Lanes that hints may name between two reads; those beyond wait for the next look. */
 const LANES_MAX = 1_000;
 
@@ -57,7 +59,7 @@ export class Coordination {
       new Coalesced({ clock: options.clock, signal: this.#stopping.signal, spacingMs, run });
     this.#ahead = coalesced(0, () => this.#readAhead());
     this.#looking = coalesced(LOOK_SPACING_MS, () => this.#look());
-    this.#fleet = coalesced(LOOK_SPACING_MS, async () => this.#host?.lookAtFleet());
+    this.#fleet = coalesced(FLEET_SPACING_MS, async () => this.#host?.lookAtFleet());
     this.#compactions = new CompactionService({
       clock: options.clock,
       hints: this.hints,
@@ -93,6 +95,11 @@ export class Coordination {
     hints.subscribe("instance_left", () => this.#fleet.request());
     const { instanceId } = host;
     hints.start({ databaseId: config.settings.databaseId, instanceId, incarnation });
+  }
+
+  /** What was said while nobody listened is seen by a look. */
+  connected(): void {
+    if (this.#isFollowing) this.#looking.request();
   }
 
   /** Slots of an own lane are durable. */

@@ -21,6 +21,8 @@ export interface BusContext {
   readonly store: ObjectStore;
   /** Since the last operation of a user. */
   readonly idleMs: () => number;
+  /** Connected, or not any more. */
+  readonly onChange: (isConnected: boolean) => void;
   readonly info: (message: string) => void;
   readonly warn: (message: string) => void;
 }
@@ -53,7 +55,7 @@ async function openStoreBus(intervalMs: number, context: BusContext): Promise<Op
 
 async function openWebSocket(
   { url, token, listen }: ResolvedRelay,
-  { clock, random, info, warn }: BusContext,
+  { clock, random, onChange, info, warn }: BusContext,
 ): Promise<OpenedBus> {
   const { WebSocketEventBus } = await import("./cluster/web-socket-event-bus.ts");
   let relay: HintRelay | undefined;
@@ -84,6 +86,7 @@ async function openWebSocket(
       if (trouble === undefined) info(`connected to the relay of hints at ${where}`);
       else if (!isTroubled) warn(`no hints: the relay at ${where} is not reached: ${trouble}`);
       isTroubled = trouble !== undefined;
+      onChange(!isTroubled);
     },
   });
   return {

@@ -395,6 +395,11 @@ export class Session {
           random,
           store,
           idleMs: () => this.monitor.idleMs,
+          onChange: (isConnected) => {
+            // Without hints it looks as often as others do, from now on.
+            if (isConnected) this.#coordination.connected();
+            else this.#pollAlarm.ring();
+          },
           info: (message) => this.live.values.verbose && logger.info(`brainy: ${message}`),
           warn: (message) => logger.warn(`brainy: ${message}`),
         }),

@@ -11,14 +11,14 @@ const brain = new Brainy({
   distributed: { role, instanceId, coordinationMethod: "websocket", coordinator: { url, token } },
 });
 
+async function until(id) {
+  while (!(await brain.has(id))) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
 /** The event says that it is durable; it is here a moment later. */
 async function say({ from, slot }) {
-  const id = `x${slot}`;
-  for (let i = 0; i < 500 && !(await brain.has(id)); i++) {
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-  const has = await brain.has(id);
-  if (process.connected) process.send({ from, slot, has });
+  await until(`x${slot}`);
+  if (process.connected) process.send({ from, slot, has: true });
 }
 
 brain.on("log", ({ payload }) => void say(payload));
@@ -26,6 +26,11 @@ process.on("message", async (message) => {
   if (message === "close") {
     await brain.close();
     process.disconnect();
+    return;
+  }
+  if (message.wait !== undefined) {
+    await until(message.wait);
+    process.send({ has: true });
     return;
   }
   await brain.add([1, 2], {}, { id: message.add });

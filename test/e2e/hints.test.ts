@@ -73,7 +73,9 @@ test("[E6] two processes see each other's writes over a relay, also after it was
   await add(writer, 3);
   relay = new HintRelay({ port, token: TOKEN });
   await relay.start();
-  // Whoever comes back first, a hint after both are there says all that was missed.
+  // Nothing is said any more: who comes back looks for what it may have missed.
+  reader.send({ wait: "x3" });
+  await next(reader, ({ has }) => has === true);
   const said: Said[] = [];
   reader.on("message", (message: Said) => said.push(message));
   for (let slot = 4; said.length === 0; slot++) await add(writer, slot);
