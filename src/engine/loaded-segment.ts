@@ -162,6 +162,11 @@ export class LoadedSegment {
     return this.#loaded.copy(row);
   }
 
+  /** `false`: no row has an id of this hash. */
+  mayContain(hash: IdHash): boolean {
+    return this.#columns.idIndex.mayContain(hash);
+  }
+
   /** Row of an id, masked or not; -1 when this segment has none. Its hash serves all segments. */
   find(id: string, hash: IdHash): number {
     return this.#columns.idIndex.find(id, (row) => this.#columns.ids.text(row), hash);

@@ -237,13 +237,14 @@ export async function pageOfRecords(
     await clock.breathe();
   }
   const { rows } = snapshot;
-  const tail: TailEntry[] = [];
+  const tail: { readonly id: string; readonly entry: TailEntry }[] = [];
   for await (const entry of visibleTail(snapshot, { filter, clock })) {
-    if (after === undefined || rows.id(entry) > after) tail.push(entry);
+    const id = rows.id(entry);
+    if (after === undefined || id > after) tail.push({ id, entry });
   }
-  const order = await sortById(tail.length, (i) => rows.id(tail[i]!), clock);
+  const order = await sortById(tail.length, (i) => tail[i]!.id, clock);
   for (const i of order.subarray(0, limit)) {
-    const { visible, location } = rows.record(tail[i]!);
+    const { visible, location } = rows.record(tail[i]!.entry);
     found.push({ record: visible!, location });
   }
   found.sort((a, b) => (a.record.id < b.record.id ? -1 : 1));

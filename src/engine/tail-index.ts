@@ -45,6 +45,10 @@ export class TailIndex {
     this.#positions.set(entry, (this.chunks.length - 1) * CHUNK_ROWS + row);
   }
 
+  has(entry: TailEntry): boolean {
+    return this.#positions.has(entry);
+  }
+
   /** An entry that was replaced; nothing when it was not indexed. */
   remove(entry: TailEntry): void {
     const position = this.#positions.get(entry);

@@ -99,7 +99,7 @@ export class TailRows {
       const row = entry - first;
       attributes = columns.attributes(row);
       if (filter !== undefined) {
-        record = { id: columns.id(row), attributes, metadata: columns.metadata(row) ?? "{}" };
+        record = columns.described(row);
       }
     } else {
       record = entry.visible;

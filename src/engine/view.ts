@@ -1,4 +1,6 @@
-import { hashId } from "../format/hash-id.ts";
+import { encodeText } from "../base/bytes.ts";
+import { hashBytes } from "../base/hash-bytes.ts";
+import { hashId, hashIdBytes, type IdHash } from "../format/hash-id.ts";
 import { emptyManifest, type Manifest, type SegmentId } from "../format/manifest.ts";
 import type { OperationColumns } from "../format/operation-columns.ts";
 import type { Operation } from "../format/operation.ts";
@@ -10,6 +12,7 @@ import { LAST_WRITE_WINS, type RecordFold } from "./record-fold.ts";
 import type { RecordState, VisibleRecord } from "./record-state.ts";
 import { SiblingChoice, type Resolve } from "./sibling-choice.ts";
 import { TailIndex } from "./tail-index.ts";
+import { TailTable } from "./tail-table.ts";
 import { TailRows, type Location, type TailEntry, type TailRecord } from "./tail-rows.ts";
 
 /** Vectors indexed between two breaths: under a millisecond at 1,536 dimensions. */
@@ -77,7 +80,9 @@ export class View {
   readonly #dimensions: () => number | undefined;
   readonly fold: RecordFold;
   readonly #choice: SiblingChoice | undefined;
-  readonly #tail = new Map<string, TailEntry>();
+  readonly #tail = new TailTable();
+  /** Of the hashes in `#tail`: another in each database, and unknown to whoever only picks ids. */
+  readonly #seed: number;
   readonly #rows = new TailRows();
   /** The last version of each listed lane that segments hold. */
   readonly #covered: ReadonlyMap<LaneId, Version>;
@@ -85,8 +90,8 @@ export class View {
   #lastLane = "none" as LaneId;
   #lastCovered = VERSION_ZERO;
   #index: TailIndex | undefined;
-  /** Newest visible records, in the order they came, until a search needs them. */
-  #unindexed: TailEntry[] = [];
+  /** Places in `#tail` of what a search does not find yet, in the order they came. */
+  #unindexed: number[] = [];
   /** How many of them have been indexed since. */
   #indexedCount = 0;
   /** Last slot of each lane whose operations are here, in the tail or in segments. */
@@ -102,6 +107,7 @@ export class View {
     this.manifest = manifest;
     this.fold = fold;
     this.#choice = resolve && new SiblingChoice(resolve);
+    this.#seed = seedOf(manifest.databaseId);
     this.#dimensions = dimensions;
     this.#segments = segments.map(({ loaded, deleted }) => {
       const live = loaded.liveRows.slice();
@@ -139,7 +145,7 @@ export class View {
   /** When the oldest operation that still counts in the tail was stamped. */
   get tailSinceMs(): number | undefined {
     let since: number | undefined;
-    for (const entry of this.#tail.values()) {
+    for (const entry of this.#tail.entries) {
       const millis = this.#rows.millis(entry);
       if (millis === undefined) continue;
       if (since === undefined || millis < since) since = millis;
@@ -174,17 +180,18 @@ export class View {
     this.#snapshot = undefined;
     const first = this.#rows.add(columns);
     const isPlain = this.fold === LAST_WRITE_WINS;
-    for (let row = from; row < end; row++) {
-      const id = columns.id(row);
-      const before = this.#tail.get(id);
+    let row = from;
+    const isSame = (entry: TailEntry): boolean => this.#rows.id(entry) === columns.id(row);
+    for (; row < end; row++) {
+      const hash = columns.idHash(row, this.#seed);
+      const place = this.#tail.find(hash, isSame);
       // Again what is here already.
-      if (before === first + row) continue;
-      const location = before === undefined ? this.#mask(id) : undefined;
-      if (isPlain && before === undefined && location === undefined && columns.isPut(row)) {
-        this.#tail.set(id, first + row);
-        this.#unindexed.push(first + row);
+      if (place >= 0 && this.#tail.entries[place] === first + row) continue;
+      const location = place < 0 ? this.#mask(this.#locateRow(columns, row)) : undefined;
+      if (isPlain && place < 0 && location === undefined && columns.isPut(row)) {
+        this.#unindexed.push(this.#tail.add(hash, first + row));
         this.#tailCount++;
-      } else this.#join(columns.operation(row), before, location);
+      } else this.#join(columns.operation(row), { hash, place, location });
     }
     this.tailOperations += end - from;
     this.tailBytes += Math.ceil((columns.byteLength * (end - from)) / columns.count);
@@ -194,28 +201,57 @@ export class View {
   apply(operation: Operation): void {
     if (this.covers(operation.version)) return;
     this.#snapshot = undefined;
-    const before = this.#tail.get(operation.id);
-    this.#join(operation, before, before === undefined ? this.#mask(operation.id) : undefined);
+    const { id } = operation;
+    const [hash, place] = this.#findTail(id);
+    const location = place < 0 ? this.#mask(this.#locate(id)) : undefined;
+    this.#join(operation, { hash, place, location });
     this.tailOperations++;
     this.tailBytes += operationBytes(operation);
   }
 
-  #join(operation: Operation, before: TailEntry | undefined, masked: Location | undefined): void {
-    const { id } = operation;
-    const held = before === undefined ? undefined : this.#rows.record(before);
+  /** The hash of an id, and its place in the tail or -1. */
+  #findTail(id: string): readonly [hash: number, place: number] {
+    const bytes = encodeText(id);
+    const hash = hashBytes(bytes, 0, bytes.byteLength, this.#seed);
+    return [hash, this.#tail.find(hash, (entry) => this.#rows.id(entry) === id)];
+  }
+
+  /** `location`: what was masked for it just now, when it had no place in the tail. */
+  #join(
+    operation: Operation,
+    at: {
+      readonly hash: number;
+      readonly place: number;
+      readonly location: Location | undefined;
+    },
+  ): void {
+    const { place } = at;
+    const held = place < 0 ? undefined : this.#rows.record(this.#tail.entries[place]!);
     const { fold } = this;
     const own = fold.stateOf(operation);
     const state = held === undefined ? own : fold.merge(held, own);
     const { base, patches } = state;
-    const location = held === undefined ? masked : held.location;
+    const location = held === undefined ? at.location : held.location;
     const visible = fold.visible(withSegment(state, location, fold));
     if (held?.visible !== undefined) this.#tailCount--;
     if (visible !== undefined) this.#tailCount++;
-    if (before !== undefined) this.#index?.remove(before);
-    const record: TailRecord = { id, base, patches, location, visible };
-    if (visible !== undefined) this.#unindexed.push(record);
-    this.#tail.set(id, record);
+    const { id } = operation;
+    this.#replace({ id, base, patches, location, visible }, at);
     this.#choice?.changed(id);
+  }
+
+  /** Puts a record into its place, or into a new one. */
+  #replace(
+    record: TailRecord,
+    { hash, place }: { readonly hash: number; readonly place: number },
+  ): void {
+    const { entries } = this.#tail;
+    if (place >= 0) {
+      this.#index?.remove(entries[place]!);
+      entries[place] = record;
+    }
+    const at = place >= 0 ? place : this.#tail.add(hash, record);
+    if (record.visible !== undefined) this.#unindexed.push(at);
   }
 
   #firstUncovered(columns: OperationColumns): number {
@@ -226,15 +262,16 @@ export class View {
 
   /** Applies the tail to a view that is to replace this one. What comes meanwhile is its caller's. */
   async carryInto(next: View, breathe: () => Promise<void>): Promise<void> {
-    let left = this.#tail.size;
+    const { entries } = this.#tail;
+    const { length } = entries;
     let run: { columns: OperationColumns; start: number; end: number } | undefined;
     let sinceBreath = 0;
     const applyRun = (): void => {
       if (run !== undefined) next.applyColumns(run.columns, run.start, run.end);
       run = undefined;
     };
-    for (const entry of this.#tail.values()) {
-      if (left-- === 0) break;
+    for (let place = 0; place < length; place++) {
+      const entry = entries[place]!;
       if (typeof entry === "number") {
         const { columns, row } = this.#rows.at(entry);
         // Rows of a slot mostly follow each other here too.
@@ -254,8 +291,9 @@ export class View {
 
   /** The record's tail entry, or the row that segments have; neither masked nor expired checks. */
   find(id: string): TailRecord | Location | undefined {
-    const entry = this.#tail.get(id);
-    return entry === undefined ? this.#locate(id) : this.#rows.record(entry);
+    const [, place] = this.#findTail(id);
+    if (place < 0) return this.#locate(id);
+    return this.#rows.record(this.#tail.entries[place]!);
   }
 
   /** All that is known of a record; content of a segment's plain row stays in the store. */
@@ -290,16 +328,13 @@ export class View {
 
   /** Makes readers see `visible` of a record, until an operation changes it again. */
   show(id: string, visible: VisibleRecord): void {
-    const before = this.#tail.get(id);
+    const [hash, place] = this.#findTail(id);
     this.#snapshot = undefined;
-    const held = before === undefined ? undefined : this.#rows.record(before);
-    const location = held === undefined ? this.#mask(id) : held.location;
+    const held = place < 0 ? undefined : this.#rows.record(this.#tail.entries[place]!);
+    const location = held === undefined ? this.#mask(this.#locate(id)) : held.location;
     const { base, patches = [] } = held ?? {};
     if (held?.visible === undefined) this.#tailCount++;
-    if (before !== undefined) this.#index?.remove(before);
-    const record: TailRecord = { id, base, patches, location, visible };
-    this.#unindexed.push(record);
-    this.#tail.set(id, record);
+    this.#replace({ id, base, patches, location, visible }, { hash, place });
   }
 
   /**
@@ -339,9 +374,9 @@ export class View {
   #indexSome(count: number): void {
     const end = Math.min(this.#unindexed.length, this.#indexedCount + count);
     while (this.#indexedCount < end) {
-      const entry = this.#unindexed[this.#indexedCount++]!;
-      // Replaced or deleted since, so nobody can find it.
-      if (this.#tail.get(this.#rows.id(entry)) !== entry) continue;
+      const entry = this.#tail.entries[this.#unindexed[this.#indexedCount++]!]!;
+      // Its place is listed once for each operation, and the newest may be indexed already.
+      if (this.#index?.has(entry) === true) continue;
       const { visible, location } = this.#rows.record(entry);
       // As in `readVectors`: new content without a vector has none, whatever the segment's row has.
       const isElsewhere = visible?.vector === undefined && visible?.content === undefined;
@@ -359,7 +394,7 @@ export class View {
 
   /** For a walk over all records. */
   fullSnapshot(): FullSnapshot {
-    return { ...this.#segmentsSnapshot(), entries: [...this.#tail.values()], rows: this.#rows };
+    return { ...this.#segmentsSnapshot(), entries: this.#tail.entries.slice(), rows: this.#rows };
   }
 
   #segmentsSnapshot(): SegmentsSnapshot {
@@ -371,18 +406,27 @@ export class View {
   /** At most one unmasked row an id, over all segments: the first found is the only one. */
   #locate(id: string): Location | undefined {
     if (this.#segments.length === 0) return undefined;
-    const hash = hashId(id);
+    return this.#locateHashed(hashId(id), () => id);
+  }
+
+  #locateRow(columns: OperationColumns, row: number): Location | undefined {
+    if (this.#segments.length === 0) return undefined;
+    return this.#locateHashed(hashIdBytes(columns.idBytes(row)), () => columns.id(row));
+  }
+
+  #locateHashed(hash: IdHash, id: () => string): Location | undefined {
     for (let i = this.#segments.length - 1; i >= 0; i--) {
       const { loaded, deleted } = this.#segments[i]!;
-      const row = loaded.find(id, hash);
+      if (!loaded.mayContain(hash)) continue;
+      const row = loaded.find(id(), hash);
       if (row < 0 || (deleted !== undefined && hasBit(deleted, row))) continue;
       return { segment: loaded, row };
     }
     return undefined;
   }
 
-  #mask(id: string): Location | undefined {
-    const location = this.#locate(id);
+  /** Takes the row that segments have of an id from readers, and says where it is. */
+  #mask(location: Location | undefined): Location | undefined {
     if (location === undefined) return undefined;
     const segment = this.#segments.find(({ loaded }) => loaded === location.segment)!;
     if (hasBit(segment.live, location.row)) {
@@ -395,6 +439,11 @@ export class View {
     }
     return location;
   }
+}
+
+function seedOf(databaseId: string): number {
+  const bytes = encodeText(databaseId);
+  return hashBytes(bytes, 0, bytes.byteLength, 0);
 }
 
 /** The tail's state joined with what the segment's row stands for, read only when it can matter. */

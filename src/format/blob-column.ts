@@ -1,5 +1,6 @@
 import { assert } from "../base/assert.ts";
 import { decodeText, encodeText } from "../base/bytes.ts";
+import { hashBytes } from "../base/hash-bytes.ts";
 import { BrainyError, corrupt } from "../base/errors.ts";
 
 /*
@@ -123,6 +124,11 @@ export class BlobColumn {
   /** The row's bytes, in place. */
   bytes(row: number): Uint8Array {
     return this.#bytes.subarray(this.#offsets[row], this.#offsets[row + 1]);
+  }
+
+  /** `hashBytes` of the row. */
+  hash(row: number, seed: number): number {
+    return hashBytes(this.#bytes, this.#offsets[row]!, this.#offsets[row + 1]!, seed);
   }
 
   /** Bytes of the row. */

@@ -134,8 +134,8 @@ export class IdIndex {
     this.#filter = filter;
   }
 
-  /** `false`: no row has this id. Pass the hash when several segments are asked. */
-  mayContain(id: string, hash: IdHash = hashId(id)): boolean {
+  /** `false`: no row has an id of this hash. */
+  mayContain(hash: IdHash): boolean {
     return this.#filter.mayContain(hash);
   }
 

@@ -29,24 +29,30 @@ export class OperationColumns {
   readonly #where: string;
   /** Which vector is the row's; `undefined` while every row has one. */
   readonly #vectorRows: Uint32Array | undefined;
-  #ids: readonly string[] | undefined;
-  #metadata: readonly string[] | undefined;
+  #walked: { readonly ids: readonly string[]; readonly metadata: readonly string[] } | undefined;
   #attributes: Map<string, Attributes> | undefined;
 
-  /** `ids` when they are known, which saves decoding them. */
-  constructor(bytes: Uint8Array, where: string, ids?: readonly string[]) {
+  constructor(bytes: Uint8Array, where: string) {
     const parts = cutBlock(bytes, where);
     this.count = parts.count;
     this.byteLength = bytes.byteLength;
     this.#parts = parts;
     this.#where = where;
-    this.#ids = ids;
     this.#vectorRows = parts.vectorCount === parts.count ? undefined : vectorRows(parts);
   }
 
   id(row: number): string {
-    this.#ids ??= this.#parts.ids.texts();
-    return this.#ids[row]!;
+    return this.#parts.ids.text(row);
+  }
+
+  /** A view. */
+  idBytes(row: number): Uint8Array {
+    return this.#parts.ids.bytes(row);
+  }
+
+  /** `hashBytes` of the id. */
+  idHash(row: number, seed: number): number {
+    return this.#parts.ids.hash(row, seed);
   }
 
   /** Whether the row puts a whole record. */
@@ -90,29 +96,58 @@ export class OperationColumns {
     return attributes;
   }
 
-  /** For whoever goes through all rows: all of it is decoded at once, and kept. */
-  metadata(row: number): string | undefined {
-    if ((this.#parts.flags[row]! & HAS_METADATA) === 0) return undefined;
-    this.#metadata ??= this.#column(HAS_METADATA)?.texts();
-    return this.#metadata?.[row];
+  /**
+   * What filters look at, of a put. For whoever goes through all rows: ids and metadata of all of
+   * them are decoded at once, and kept.
+   */
+  described(row: number): Pick<Operation, "id" | "attributes"> & { readonly metadata: string } {
+    const { ids } = this.#parts;
+    this.#walked ??= { ids: ids.texts(), metadata: this.#column(HAS_METADATA)?.texts() ?? [] };
+    return {
+      id: this.#walked.ids[row]!,
+      attributes: this.attributes(row),
+      metadata: this.#walked.metadata[row] ?? "{}",
+    };
   }
 
   operation(row: number): Operation {
+    return this.#operation(row, {
+      id: this.id(row),
+      content: this.#text(HAS_CONTENT, row),
+      metadata: this.#text(HAS_METADATA, row),
+    });
+  }
+
+  /** Several times faster than one at a time. */
+  operations(): Operation[] {
+    const ids = this.#parts.ids.texts();
+    const contents = this.#column(HAS_CONTENT)?.texts();
+    const metadata = this.#column(HAS_METADATA)?.texts();
+    return ids.map((id, row) => {
+      const flags = this.#parts.flags[row]!;
+      return this.#operation(row, {
+        id,
+        content: (flags & HAS_CONTENT) === 0 ? undefined : contents?.[row],
+        metadata: (flags & HAS_METADATA) === 0 ? undefined : metadata?.[row],
+      });
+    });
+  }
+
+  #operation(
+    row: number,
+    { id, content, metadata }: Pick<Operation, "id" | "content" | "metadata">,
+  ): Operation {
     const seen = this.#text(HAS_SEEN, row);
     return {
       kind: KINDS[this.#parts.flags[row]! & KIND_MASK]!,
       version: this.version(row),
-      id: this.id(row),
+      id,
       vector: this.vector(row),
-      content: this.#text(HAS_CONTENT, row),
-      metadata: this.#metadata === undefined ? this.#text(HAS_METADATA, row) : this.metadata(row),
+      content,
+      metadata,
       attributes: this.attributes(row),
       seen: seen === undefined ? undefined : splitVersions(seen, this.#where),
     };
-  }
-
-  operations(): Operation[] {
-    return Array.from({ length: this.count }, (_, row) => this.operation(row));
   }
 
   /** The first row above `version`, in rows that are in version order. */
@@ -144,10 +179,11 @@ export class OperationColumns {
   /** Checks every value of every row. For blocks out of a store. */
   check(): this {
     const { count, flags, vectorCount, versionColumns, lanes } = this.#parts;
+    const ids = this.#parts.ids.texts();
     let vectors = 0;
     for (let row = 0; row < count; row++) {
       checkKind(flags[row]!, row, this.#where);
-      if (this.id(row) === "") throw corrupt(this.#where, `operation ${row} has no id`);
+      if (ids[row] === "") throw corrupt(this.#where, `operation ${row} has no id`);
       if ((flags[row]! & HAS_VECTOR) !== 0) vectors++;
       const isPossible =
         versionColumns[count + row]! <= 0xffff &&

@@ -73,7 +73,7 @@ export function encodeDrafts(
   const { lane } = run;
   const bytes = encode({ ...head, kind: "operations", lane, version }, { ...plan, write });
   assert(block !== undefined, "a slot's operations were written");
-  return { bytes, columns: new OperationColumns(block, "an own slot", drafts.ids) };
+  return { bytes, columns: new OperationColumns(block, "an own slot") };
 }
 
 function encode(head: SlotHead, plan: OperationsPlan): Uint8Array<ArrayBuffer> {
