@@ -246,7 +246,7 @@ function resolveBatchSize({ batching = {} }: BrainyOptions, cache: ResolvedCache
   if (batching.size !== undefined && cache.batchSize !== undefined) {
     throw invalid(`${where}.size and options.cache.batchSize are the same: pass one of them`);
   }
-  return optional(batching.size, `${where}.size`, 1, 10_000) ?? cache.batchSize ?? 1_000;
+  return optional(batching.size, `${where}.size`, 1, 10_000) ?? cache.batchSize ?? 4_000;
 }
 
 function resolveGiven(options: BrainyOptions): ChangeableSettings {

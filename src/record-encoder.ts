@@ -32,6 +32,9 @@ const RECORD_MARKS = new Set(["vector", "data", "text", "metadata"]);
 /** Bytes of a slot's columns beside vector, content and metadata; an estimate. */
 const OVERHEAD_BYTES = 64;
 
+/** Texts up to this length are counted by characters. */
+const TEXT_LENGTH_SHORT = 256;
+
 /** A record on its way in: checked, except for a vector that is still to be embedded. */
 export interface PreparedRecord {
   readonly id: string;
@@ -184,7 +187,12 @@ export function putDraft(
 
 /** About what a record takes in a slot. A record that is too large is refused. */
 export function recordBytes({ id, content, metadata }: PreparedRecord, dimension: number): number {
-  const bytes = 4 * dimension + utf8Length(content) + utf8Length(metadata);
+  const bytes = 4 * dimension + textBytes(content) + textBytes(metadata);
   checkRecordSize(bytes);
   return bytes + id.length + OVERHEAD_BYTES;
+}
+
+/** Short texts are not looked through: what they add to a slot beyond one byte a character is little. */
+function textBytes(text: string): number {
+  return text.length <= TEXT_LENGTH_SHORT ? text.length : utf8Length(text);
 }

@@ -152,7 +152,7 @@ export interface CachingOptions extends CacheOptions {
 
 /** How records are gathered into slots of the log. */
 export interface BatchingOptions {
-  /** Records in one slot of the log, 1 to 10,000. Default 1,000. A slot has at most 4 MiB. */
+  /** Records in one slot of the log, 1 to 10,000. Default 4,000. A slot has at most 4 MiB. */
   readonly size?: number | undefined;
   /** The longest that a record of `addMany` waits for its slot to fill, ms. Default 5,000. */
   readonly flushInterval?: number | undefined;

@@ -19,7 +19,7 @@ export interface DatabaseLimits {
 /** Limits that suit one process on one machine. */
 export const DEFAULT_LIMITS: DatabaseLimits = {
   maxClockSkewMs: 5_000,
-  slotOperationsMax: 1_000,
+  slotOperationsMax: 4_000,
   slotBytesMax: 4 * 2 ** 20,
   tailBytesMax: 512 * 2 ** 20,
 };

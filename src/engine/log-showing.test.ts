@@ -21,7 +21,7 @@ test("a large slot becomes visible in parts, between which others get their turn
 });
 
 test("what was acknowledged is visible, whether its slot was large or small", async () => {
-  await using brain = new Brainy({ compaction: false });
+  await using brain = new Brainy({ compaction: false, batching: { size: 1_000 } });
   const vectors = Array.from({ length: 2_500 }, (_, i) => [1, i]);
   const adding = brain.addMany(
     vectors.map((vector, i) => ({ id: `r${i}`, vector })),

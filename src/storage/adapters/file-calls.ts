@@ -50,6 +50,8 @@ const read = promisify(fs.read);
 const write = promisify(fs.write);
 const fstat = promisify(fs.fstat);
 const futimes = promisify(fs.futimes);
+/** Not that of `fs.promises`: absence is what a put expects, and its error has a costly stack. */
+const lstat = promisify(fs.lstat);
 
 /**
  * Plain descriptors, not `FileHandle`: a put is a dozen calls of some microseconds around one
@@ -65,7 +67,7 @@ export const systemFileCalls: FileCalls = {
   fsync: promisify(fs.fsync),
   stat: (file) => fstat(file, { bigint: true }),
   setModified: (file, seconds) => futimes(file, seconds, seconds),
-  lstat: (path) => fs.promises.lstat(path, { bigint: true }),
+  lstat: (path) => lstat(path, { bigint: true }),
   link: promisify(fs.link),
   rename: promisify(fs.rename),
   unlink: promisify(fs.unlink),

@@ -72,15 +72,17 @@ export class FileWriter {
     if (create && isThere(found)) throw conflict(path, "it is already there");
     const written = await write();
     try {
-      if (found.newest !== undefined) {
-        const number = await this.chain.append(path, written, { onlyDeleted: create });
-        return resultOf(written.stats, number);
+      if (found.newest === undefined) {
+        await this.#name(path, written, create);
+        return resultOf(written.stats, 1);
       }
-      await this.#name(path, written, create);
-    } finally {
+      const number = await this.chain.append(path, written, { onlyDeleted: create });
       await this.#temporaries.remove(written.path);
+      return resultOf(written.stats, number);
+    } catch (error) {
+      await this.#temporaries.remove(written.path);
+      throw error;
     }
-    return resultOf(written.stats, 1);
   }
 
   /** The folder whose entries changed, for the caller to make durable. */
@@ -118,6 +120,8 @@ export class FileWriter {
       this.folders.sync(dirname(path)).catch((error: unknown) => {
         throw unsyncedError(error, path);
       }),
+      // It has another name now.
+      this.#temporaries.remove(written.path),
     ]);
     if (versions.length === 0) return;
     // A chain was begun meanwhile: with this file as its first version, or with another.
