@@ -1,4 +1,4 @@
-import { hashId, type IdHash } from "../format/hash-id.ts";
+import type { IdHash } from "../format/hash-id.ts";
 import type { SegmentEntry, SegmentId } from "../format/manifest.ts";
 import { decodeAttributes } from "../format/operation-attributes.ts";
 import type { Operation } from "../format/operation.ts";
@@ -6,6 +6,7 @@ import type { SegmentReader } from "../format/segment-reader.ts";
 import type { VersionColumn } from "../format/version-column.ts";
 import type { Version } from "../format/version.ts";
 import { openSegment, type JobContext } from "./compaction-job-context.ts";
+import type { FlushTail } from "./compaction-job-tail.ts";
 import { loadDeletions } from "./deletion-store.ts";
 import { isSameState, type RecordState } from "./record-state.ts";
 import { RowSet } from "./row-set.ts";
@@ -19,8 +20,17 @@ const VECTOR_SPAN_BYTES = 1 << 20;
 
 const ITEMS_PER_LOOK = 256;
 
+interface Candidate {
+  readonly id: string;
+  readonly hash: IdHash;
+  /** In the tail of the flush. */
+  readonly place: number;
+}
+
 interface Found {
   readonly id: string;
+  readonly place: number;
+  /** In the segment. */
   readonly row: number;
 }
 
@@ -32,17 +42,20 @@ export class FlushLookup {
   /** Rows that the new ones replace, ascending. */
   readonly masked = new Map<SegmentId, Uint32Array>();
   readonly #context: JobContext;
+  readonly #tail: FlushTail;
   readonly #states: Map<string, RecordState>;
-  #hashes: ReadonlyMap<string, IdHash> | undefined;
+  /** By place, high and low; made for the first segment. */
+  #hashes: readonly [Uint32Array, Uint32Array] | undefined;
 
-  /** Records that turn out not to change are taken out of `states`. */
-  constructor(context: JobContext, states: Map<string, RecordState>) {
+  /** Records that turn out not to change are taken out of the tail's states. */
+  constructor(context: JobContext, tail: FlushTail) {
     this.#context = context;
-    this.#states = states;
+    this.#tail = tail;
+    this.#states = tail.states;
   }
 
   async visit(segment: SegmentEntry): Promise<void> {
-    if (this.#states.size === 0) return;
+    if (this.#tail.count === 0) return;
     const reader = await openSegment(this.#context, segment);
     const candidates = await this.#candidates(reader);
     if (candidates.length === 0) return;
@@ -54,39 +67,43 @@ export class FlushLookup {
     if (masked.length > 0) this.masked.set(segment.id, Uint32Array.from(masked).sort());
   }
 
-  async #candidates(reader: SegmentReader): Promise<string[]> {
+  async #candidates(reader: SegmentReader): Promise<Candidate[]> {
     const filter = await reader.idFilter();
-    const hashes = (this.#hashes ??= await this.#hashAll());
-    const candidates: string[] = [];
-    for (const id of this.#states.keys()) {
-      if (filter.mayContain(hashes.get(id)!)) candidates.push(id);
+    const [his, los] = (this.#hashes ??= await this.#hashAll());
+    const candidates: Candidate[] = [];
+    for (let place = 0; place < his.length; place++) {
+      const hash = { hi: his[place]!, lo: los[place]! };
+      if (filter.mayContain(hash)) candidates.push({ id: this.#tail.id(place), hash, place });
     }
     await this.#breatheIfDue();
     return candidates;
   }
 
-  async #hashAll(): Promise<ReadonlyMap<string, IdHash>> {
-    const hashes = new Map<string, IdHash>();
-    for (const id of this.#states.keys()) {
-      hashes.set(id, hashId(id));
-      if (hashes.size % ITEMS_PER_LOOK === 0) await this.#breatheIfDue();
+  async #hashAll(): Promise<readonly [Uint32Array, Uint32Array]> {
+    const { count } = this.#tail;
+    const [his, los] = [new Uint32Array(count), new Uint32Array(count)];
+    for (let place = 0; place < count; place++) {
+      const { hi, lo } = this.#tail.hash(place);
+      his[place] = hi;
+      los[place] = lo;
+      if (place % ITEMS_PER_LOOK === 0) await this.#breatheIfDue();
     }
-    return hashes;
+    return [his, los];
   }
 
-  async #findRows(reader: SegmentReader, ids: readonly string[]): Promise<Found[]> {
+  async #findRows(reader: SegmentReader, candidates: readonly Candidate[]): Promise<Found[]> {
     const found: Found[] = [];
-    if (ids.length <= COLD_LOOKUPS_MAX) {
-      for (const id of ids) {
-        const row = await reader.findCold(id, this.#hashes?.get(id));
-        if (row >= 0) found.push({ id, row });
+    if (candidates.length <= COLD_LOOKUPS_MAX) {
+      for (const { id, hash, place } of candidates) {
+        const row = await reader.findCold(id, hash);
+        if (row >= 0) found.push({ id, place, row });
       }
       return found;
     }
     const [index, column] = await Promise.all([reader.idIndex(), reader.ids()]);
-    for (const [i, id] of ids.entries()) {
-      const row = index.find(id, (candidate) => column.text(candidate), this.#hashes?.get(id));
-      if (row >= 0) found.push({ id, row });
+    for (const [i, { id, hash, place }] of candidates.entries()) {
+      const row = index.find(id, (candidate) => column.text(candidate), hash);
+      if (row >= 0) found.push({ id, place, row });
       if (i % ITEMS_PER_LOOK === 0) await this.#breatheIfDue();
     }
     return found;
@@ -100,7 +117,9 @@ export class FlushLookup {
     const masked: number[] = [];
     const patched: Found[] = [];
     for (const one of found) {
-      const state = this.#states.get(one.id)!;
+      const state = this.#tail.state(one.place);
+      // Taken out: a row of a segment before this one is newer than all of it.
+      if (state === undefined) continue;
       const operations = residual.get(one.row);
       const isLive = one.row < reader.meta.liveRows;
       const version = versions(one.row);

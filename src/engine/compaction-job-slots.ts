@@ -1,8 +1,8 @@
 import { BrainyError, corrupt } from "../base/errors.ts";
 import { slotKey } from "../format/keys.ts";
 import type { LaneEntry } from "../format/manifest.ts";
-import type { Operation } from "../format/operation.ts";
-import { decodeSlot, type Slot } from "../format/slot.ts";
+import type { OperationColumns } from "../format/operation-columns.ts";
+import { decodeSlotColumns, type SlotColumns } from "../format/slot.ts";
 import { VERSION_ZERO, type LaneId, type Version } from "../format/version.ts";
 import type { StoredObject } from "../storage/object-store.ts";
 import type { FlushJob, JobContext } from "./compaction-job-context.ts";
@@ -19,7 +19,7 @@ const OPERATIONS_MAX = 200_000;
 
 /** The operations of one slot, and its key for errors. */
 export interface SlotBatch {
-  readonly operations: readonly Operation[];
+  readonly columns: OperationColumns;
   readonly where: string;
 }
 
@@ -56,14 +56,14 @@ export async function readSlots(
       const where = slotKey(lane, number);
       const slot = decodeOwn(context, batch[i]!, object);
       bytes += bytesTotal;
-      operations += slot.operations.length;
+      operations += slot.columns.count;
       let covering = lanes.get(lane);
       if (covering === undefined) {
         lanes.set(lane, (covering = new CoveringLane(lane, known.get(lane))));
       }
       // Nothing counts after a seal.
       if (!covering.advance(slot, number, where)) continue;
-      await onSlot({ operations: slot.operations, where });
+      await onSlot({ columns: slot.columns, where });
     }
   }
   return { lanes: [...lanes.values()].map((lane) => lane.covered()) };
@@ -87,9 +87,13 @@ async function getSlot(
   throw new BrainyError("BRAINY_CONFLICT", `${key} is gone: another flush has covered it`);
 }
 
-function decodeOwn({ job }: JobContext, { lane, number }: Address, { bytes }: StoredObject): Slot {
+function decodeOwn(
+  { job }: JobContext,
+  { lane, number }: Address,
+  { bytes }: StoredObject,
+): SlotColumns {
   const where = slotKey(lane, number);
-  const slot = decodeSlot(bytes, where);
+  const slot = decodeSlotColumns(bytes, where);
   if (slot.databaseId !== job.base.databaseId) {
     throw new BrainyError("BRAINY_FENCED", `${where} belongs to database ${slot.databaseId}`);
   }
@@ -117,7 +121,7 @@ class CoveringLane {
   }
 
   /** `false` for slots after a seal. */
-  advance(slot: Slot, number: number, where: string): boolean {
+  advance(slot: SlotColumns, number: number, where: string): boolean {
     if (this.#seal !== undefined) return false;
     if (number !== this.#cursor + 1) {
       throw new BrainyError("BRAINY_CONFLICT", `${where} does not follow slot ${this.#cursor}`);
@@ -125,7 +129,8 @@ class CoveringLane {
     if ((number === 0) !== (slot.kind === "open")) {
       throw corrupt(where, `slot ${number} of a lane is of kind ${slot.kind}`);
     }
-    const first = slot.operations[0]?.version ?? slot.version;
+    const { columns } = slot;
+    const first = columns.count > 0 ? columns.version(0) : slot.version;
     const isLater = slot.kind === "seal" ? first >= this.#lastVersion : first > this.#lastVersion;
     if (!isLater) throw corrupt(where, `version ${first} comes after ${this.#lastVersion}`);
     if (slot.kind === "open") {

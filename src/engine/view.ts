@@ -1,5 +1,3 @@
-import { encodeText } from "../base/bytes.ts";
-import { hashBytes } from "../base/hash-bytes.ts";
 import { hashId, hashIdBytes, type IdHash } from "../format/hash-id.ts";
 import { emptyManifest, type Manifest, type SegmentId } from "../format/manifest.ts";
 import type { OperationColumns } from "../format/operation-columns.ts";
@@ -12,7 +10,7 @@ import { LAST_WRITE_WINS, type RecordFold } from "./record-fold.ts";
 import type { RecordState, VisibleRecord } from "./record-state.ts";
 import { SiblingChoice, type Resolve } from "./sibling-choice.ts";
 import { TailIndex } from "./tail-index.ts";
-import { TailTable } from "./tail-table.ts";
+import { TailTable, hashText, tableSeed } from "./tail-table.ts";
 import { TailRows, type Location, type TailEntry, type TailRecord } from "./tail-rows.ts";
 
 /** Vectors indexed between two breaths: under a millisecond at 1,536 dimensions. */
@@ -80,7 +78,7 @@ export class View {
   readonly #dimensions: () => number | undefined;
   readonly fold: RecordFold;
   readonly #choice: SiblingChoice | undefined;
-  readonly #tail = new TailTable();
+  readonly #tail = new TailTable<TailEntry>();
   /** Of the hashes in `#tail`: another in each database, and unknown to whoever only picks ids. */
   readonly #seed: number;
   readonly #rows = new TailRows();
@@ -107,7 +105,7 @@ export class View {
     this.manifest = manifest;
     this.fold = fold;
     this.#choice = resolve && new SiblingChoice(resolve);
-    this.#seed = seedOf(manifest.databaseId);
+    this.#seed = tableSeed(manifest.databaseId);
     this.#dimensions = dimensions;
     this.#segments = segments.map(({ loaded, deleted }) => {
       const live = loaded.liveRows.slice();
@@ -211,8 +209,7 @@ export class View {
 
   /** The hash of an id, and its place in the tail or -1. */
   #findTail(id: string): readonly [hash: number, place: number] {
-    const bytes = encodeText(id);
-    const hash = hashBytes(bytes, 0, bytes.byteLength, this.#seed);
+    const hash = hashText(id, this.#seed);
     return [hash, this.#tail.find(hash, (entry) => this.#rows.id(entry) === id)];
   }
 
@@ -439,11 +436,6 @@ export class View {
     }
     return location;
   }
-}
-
-function seedOf(databaseId: string): number {
-  const bytes = encodeText(databaseId);
-  return hashBytes(bytes, 0, bytes.byteLength, 0);
 }
 
 /** The tail's state joined with what the segment's row stands for, read only when it can matter. */

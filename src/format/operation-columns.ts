@@ -1,5 +1,5 @@
 import { corrupt } from "../base/errors.ts";
-import type { BlobColumn } from "./blob-column.ts";
+import type { BlobBatch, BlobColumn } from "./blob-column.ts";
 import { decodeAttributes } from "./operation-attributes.ts";
 import type { Attributes, Operation } from "./operation.ts";
 import {
@@ -16,7 +16,15 @@ import {
   cutBlock,
   type BlockParts,
 } from "./operations-layout.ts";
+import type { PackedVersions } from "./version-column.ts";
 import { COUNTER_MAX, makeVersion, splitVersions, type LaneId, type Version } from "./version.ts";
+
+const NO_BYTES = new Uint8Array();
+const TEXT_FLAG = {
+  content: HAS_CONTENT,
+  metadata: HAS_METADATA,
+  attributes: HAS_ATTRIBUTES,
+} as const;
 
 /**
  * Operations in the bytes of their block: a row becomes an object when somebody asks for it. The
@@ -60,6 +68,21 @@ export class OperationColumns {
     return (this.#parts.flags[row]! & (KIND_MASK | HAS_METADATA)) === HAS_METADATA;
   }
 
+  /** Whether the row is what a segment keeps of a record: a put in its plainest form. */
+  isPlain(row: number): boolean {
+    // `{}` says nothing, and a segment keeps nothing of it.
+    return this.isPut(row) && this.#column(HAS_ATTRIBUTES)?.length(row) !== 2;
+  }
+
+  hasVector(row: number): boolean {
+    return (this.#parts.flags[row]! & HAS_VECTOR) !== 0;
+  }
+
+  /** Of every vector; 0 when there is none. */
+  get dimension(): number {
+    return this.#parts.dimension;
+  }
+
   version(row: number): Version {
     const { count, versionColumns } = this.#parts;
     return makeVersion(this.millis(row), versionColumns[2 * count + row]!, this.lane(row));
@@ -82,6 +105,32 @@ export class OperationColumns {
     if ((flags[row]! & HAS_VECTOR) === 0) return undefined;
     const at = this.#vectorRows === undefined ? row : this.#vectorRows[row]!;
     return vectors.subarray(at * dimension, (at + 1) * dimension);
+  }
+
+  /** The vectors of rows that follow each other and all have one, in place. */
+  vectorsOf(start: number, end: number): Float32Array {
+    const { dimension, vectors } = this.#parts;
+    const first = this.#vectorRows === undefined ? start : this.#vectorRows[start]!;
+    return vectors.subarray(first * dimension, (first + end - start) * dimension);
+  }
+
+  /** Versions as segments have them. */
+  packedVersions(rows: Uint32Array): PackedVersions {
+    const { count, versionColumns, lanes } = this.#parts;
+    const words = new Uint32Array(4 * rows.length);
+    for (let i = 0; i < rows.length; i++) {
+      for (let k = 0; k < 4; k++) words[4 * i + k] = versionColumns[k * count + rows[i]!]!;
+    }
+    return { words, lanes };
+  }
+
+  /** Texts for copying; empty where a row has none. */
+  texts(name: "id" | "content" | "metadata" | "attributes", rows: Uint32Array): BlobBatch {
+    const column = name === "id" ? this.#parts.ids : this.#column(TEXT_FLAG[name]);
+    if (column === undefined) return { lengths: new Uint32Array(rows.length), bytes: NO_BYTES };
+    const [start = 0] = rows;
+    const isWhole = rows.length > 0 && rows.at(-1)! - start === rows.length - 1;
+    return isWhole ? column.slice(start, start + rows.length) : column.gather(rows);
   }
 
   attributes(row: number): Attributes | undefined {

@@ -13,7 +13,7 @@ import type { Operation } from "./operation.ts";
 import { planOperations } from "./operations-block.ts";
 import { ROW_DEAD, ROW_LIVE, SECTION, SEGMENT_MAGIC, strideOf } from "./segment.ts";
 import type { SegmentMeta } from "./segment.ts";
-import { VersionPacker } from "./version-column.ts";
+import { VERSION_ROW_BYTES, VersionPacker, type PackedVersions } from "./version-column.ts";
 import { VERSION_ZERO } from "./version.ts";
 import type { Version } from "./version.ts";
 
@@ -37,7 +37,7 @@ export interface ResidualRow {
 export interface SegmentColumns {
   /** Of rows `[0, vectorRows)`. */
   vectors(): Batches<VectorBatch>;
-  versions(): Batches<readonly Version[]>;
+  versions(): Batches<readonly Version[] | PackedVersions>;
   /** `ROW_LIVE` or `ROW_DEAD`. */
   kinds(): Batches<Uint8Array>;
   /** No two rows have the same id. */
@@ -151,8 +151,9 @@ export class SegmentWriter implements AsyncIterable<Uint8Array> {
   async *#versionRows(): AsyncGenerator<Uint8Array> {
     let rows = 0;
     for await (const batch of this.#options.columns.versions()) {
-      rows += batch.length;
-      yield this.#versions.pack(batch);
+      const bytes = this.#versions.pack(batch);
+      rows += bytes.byteLength / VERSION_ROW_BYTES;
+      yield bytes;
     }
     this.#checkCount("versions", rows);
   }

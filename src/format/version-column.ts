@@ -22,6 +22,12 @@ export function versionKey(version: Version): VersionKey {
   };
 }
 
+/** Versions as rows of a segment, whose lanes are numbers into `lanes`. `words` is all its buffer. */
+export interface PackedVersions {
+  readonly words: Uint32Array;
+  readonly lanes: readonly LaneId[];
+}
+
 /** The versions of a segment's rows. Every value is checked when it is made. */
 export class VersionColumn {
   readonly count: number;
@@ -44,6 +50,14 @@ export class VersionColumn {
   version(row: number): Version {
     const lane = this.#lanes[this.#words[4 * row + 3]!]!;
     return makeVersion(this.#millis(row), this.#words[4 * row + 2]!, lane);
+  }
+
+  /** One row's version against another's. */
+  compareRows(a: number, b: number): number {
+    const words = this.#words;
+    const difference = this.#millis(a) - this.#millis(b) || words[4 * a + 2]! - words[4 * b + 2]!;
+    if (difference !== 0 || words[4 * a + 3] === words[4 * b + 3]) return difference;
+    return this.#lanes[words[4 * a + 3]!]! < this.#lanes[words[4 * b + 3]!]! ? -1 : 1;
   }
 
   /** The row's version against `key`: negative, zero or positive. Makes no strings. */
@@ -74,7 +88,11 @@ export class VersionPacker {
     return this.#greatest;
   }
 
-  pack(versions: readonly Version[]): Uint8Array {
+  pack(versions: readonly Version[] | PackedVersions): Uint8Array {
+    return "words" in versions ? this.#packWords(versions) : this.#packTexts(versions);
+  }
+
+  #packTexts(versions: readonly Version[]): Uint8Array {
     const words = new Uint32Array(4 * versions.length);
     for (const [row, version] of versions.entries()) {
       this.include(version);
@@ -84,6 +102,24 @@ export class VersionPacker {
       words[4 * row + 3] = this.#laneNumber(versionLane(version));
     }
     return new Uint8Array(words.buffer);
+  }
+
+  #packWords({ words, lanes }: PackedVersions): Uint8Array {
+    if (words.length === 0) return new Uint8Array();
+    const column = new VersionColumn(new Uint8Array(words.buffer), lanes, "packed versions");
+    let [least, greatest] = [0, 0];
+    const packed = words.slice();
+    const numbers = lanes.map(() => -1);
+    for (let row = 0; row < column.count; row++) {
+      if (column.compareRows(row, least) < 0) least = row;
+      if (column.compareRows(row, greatest) > 0) greatest = row;
+      const lane = words[4 * row + 3]!;
+      if (numbers[lane] === -1) numbers[lane] = this.#laneNumber(lanes[lane]!);
+      packed[4 * row + 3] = numbers[lane]!;
+    }
+    this.include(column.version(least));
+    this.include(column.version(greatest));
+    return new Uint8Array(packed.buffer);
   }
 
   /** Widens `least` and `greatest` by a version that is in no row of its own. */
