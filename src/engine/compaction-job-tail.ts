@@ -118,7 +118,8 @@ export class FlushTail {
 
   #checkDimension(columns: OperationColumns, from: number, where: string): void {
     const { dimension } = columns;
-    for (let row = from; row < columns.count && dimension > 0; row++) {
+    if (dimension === 0) return;
+    for (let row = from; row < columns.count; row++) {
       if (!columns.hasVector(row)) continue;
       this.#dimension ??= dimension;
       if (dimension === this.#dimension) return;

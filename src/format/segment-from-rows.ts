@@ -130,7 +130,7 @@ function* plainVectors(
   for (let i = 0; i < rows.length;) {
     let stop = i + 1;
     const limit = Math.min(rows.length, i + BATCH_VECTORS);
-    while (stop < limit && rows[stop]! === rows[stop - 1]! + 1) stop++;
+    while (stop < limit && rows[stop] === rows[i]! + stop - i) stop++;
     const vectors = columns.vectorsOf(rows[i]!, rows[stop - 1]! + 1);
     if (isPadded) yield Array.from({ length: stop - i }, (_, at) => columns.vector(rows[i + at]!)!);
     else yield new Uint8Array(vectors.buffer, vectors.byteOffset, vectors.byteLength);
