@@ -74,7 +74,7 @@ test("[W10] a crowd of writers that live for one record each is compacted by tho
   const reader = await open(clock, store);
   expect(reader.stats()).toMatchObject({ records: 350, junkOperations: 0 });
   expect(reader.stats().slots).toBeLessThan(1_000);
-});
+}, 60_000);
 
 test("[W10] a tail that outgrew its bound is waited for, and for half a minute only", async () => {
   const clock = new FakeClock();
