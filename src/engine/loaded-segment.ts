@@ -101,15 +101,16 @@ export class LoadedSegment {
     if (vectorRows === 0) return undefined;
     const clock = this.#clock;
     const arena = new VectorArena({ dimension, rowsMax: vectorRows, rows: vectorRows });
-    await this.#reader.loadVectors(
-      (start, end) => arena.rowBytes(start, end),
-      () => clock.breathe(),
-    );
-    for (let start = 0; start < vectorRows; start += ROWS_PER_BREATH) {
-      const end = Math.min(vectorRows, start + ROWS_PER_BREATH);
-      if (!arena.finishRows(start, end)) throw corrupt(this.entry.key, "a vector is not finite");
+    // An arena of one segment never grows, so that its memory stays where it is.
+    const memory = arena.rowBytes(0, vectorRows) as Uint8Array<ArrayBuffer>;
+    let finished = 0;
+    await this.#reader.loadVectors(memory, async (rows) => {
+      if (!arena.finishRows(finished, rows)) {
+        throw corrupt(this.entry.key, "a vector is not finite");
+      }
+      finished = rows;
       await clock.breathe();
-    }
+    });
     this.#loaded = arena;
     return arena;
   }

@@ -7,15 +7,16 @@ import { checkPadding, readFooter } from "./container.ts";
 /** One immutable object read in pieces: a ranged GET, a file, or bytes in memory. */
 export interface RangeSource {
   readonly bytesTotal: number;
-  /**
-   * Bytes `[start, end)`, never fewer. They belong to the caller. With `fresh` they come from where
-   * the object is, and not from anything in between that keeps parts of it.
-   */
-  read(
-    start: number,
-    end: number,
-    options?: { readonly fresh?: boolean },
-  ): Promise<Uint8Array<ArrayBuffer>>;
+  /** Bytes `[start, end)`, never fewer. They belong to the caller. */
+  read(start: number, end: number, options?: ReadOptions): Promise<Uint8Array<ArrayBuffer>>;
+}
+
+/** How a source is to be read. */
+interface ReadOptions {
+  /** From where the object is, and not from anything in between that keeps parts of it. */
+  readonly fresh?: boolean | undefined;
+  /** Where the bytes may be put; what comes back is it then, or is elsewhere. */
+  readonly target?: Uint8Array<ArrayBuffer> | undefined;
 }
 
 /** A half-open range of bytes within a section. */
@@ -73,8 +74,8 @@ export class SectionReader {
     const { bytesTotal } = source;
     let wanted = Math.min(SUFFIX_BYTES, bytesTotal);
     for (;;) {
-      const range = { start: bytesTotal - wanted, end: bytesTotal };
-      const [suffix, footer] = await readChecked(source, { ...range, ...expected }, (bytes) =>
+      const range = { start: bytesTotal - wanted, end: bytesTotal, where: expected.where };
+      const [suffix, footer] = await readChecked(source, range, (bytes) =>
         readFooter(bytes, bytesTotal, expected),
       );
       if (typeof footer !== "number") {
@@ -128,12 +129,23 @@ export class SectionReader {
     const blocksStart = first * BLOCK_BYTES;
     const blocksEnd = Math.min(section.length, Math.ceil(end / BLOCK_BYTES) * BLOCK_BYTES);
     const range = { start: section.offset + blocksStart, end: section.offset + blocksEnd };
-    const check = (bytes: Uint8Array): void => checkBlocks(bytes, section, first, this.where);
-    const inTail = this.#fromTail(range);
-    if (inTail !== undefined) check(inTail);
-    const blocks =
-      inTail ?? (await readChecked(this.#source, { ...range, where: this.where }, check))[0];
+    const blocks = await this.#blocks(section, range);
     return blocks.subarray(start - blocksStart, end - blocksStart);
+  }
+
+  /**
+   * Fills `target` with the section from `start` on, a multiple of a block; it ends with a block,
+   * or with the section. Until this has ended its content is anything.
+   */
+  async readInto(kind: number, start: number, target: Uint8Array<ArrayBuffer>): Promise<void> {
+    const section = this.#section(kind);
+    const end = start + target.byteLength;
+    const isWhole = end === section.length || (end < section.length && end % BLOCK_BYTES === 0);
+    assert(start % BLOCK_BYTES === 0 && isWhole, "a target that cuts a block");
+    const range = { start: section.offset + start, end: section.offset + end };
+    const bytes = await this.#blocks(section, range, target);
+    const isThere = bytes.buffer === target.buffer && bytes.byteOffset === target.byteOffset;
+    if (!isThere) target.set(bytes);
   }
 
   /** Many short ranges, in the order given: near ones share a read, at most 8 run at a time. */
@@ -167,7 +179,8 @@ export class SectionReader {
   /** Header, padding and every block, piece by piece: what is wrong, one line each. */
   async *verify(): AsyncGenerator<string, void, undefined> {
     yield* this.#try(async () => {
-      const header = await readExactly(this.#source, 0, HEADER_BYTES, this.where);
+      const range = { start: 0, end: HEADER_BYTES, where: this.where };
+      const header = await readExactly(this.#source, range);
       checkHeader(header, this.#expected);
     });
     const { sections, offset } = this.footer;
@@ -180,7 +193,8 @@ export class SectionReader {
       const next = sections[i + 1]?.offset ?? offset;
       yield* this.#try(async () => {
         if (next === end) return;
-        checkPadding(await readExactly(this.#source, end, next, this.where), this.where);
+        const range = { start: end, end: next, where: this.where };
+        checkPadding(await readExactly(this.#source, range), this.where);
       });
     }
   }
@@ -188,6 +202,23 @@ export class SectionReader {
   async *#try(check: () => Promise<unknown>): AsyncGenerator<string, void, undefined> {
     const problem = await problemOf(check);
     if (problem !== undefined) yield problem;
+  }
+
+  /** Whole blocks of a section, checked. */
+  async #blocks(
+    section: SectionEntry,
+    range: ByteRange,
+    target?: Uint8Array<ArrayBuffer>,
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    const { where } = this;
+    const first = (range.start - section.offset) / BLOCK_BYTES;
+    const check = (bytes: Uint8Array): void => checkBlocks(bytes, section, first, where);
+    const inTail = this.#fromTail(range);
+    if (inTail === undefined) {
+      return (await readChecked(this.#source, { ...range, where, target }, check))[0];
+    }
+    check(inTail);
+    return inTail;
   }
 
   /** Bytes of the object that came with its footer. */
@@ -220,25 +251,24 @@ export async function problemOf(check: () => Promise<unknown>): Promise<string |
  */
 async function readChecked<Found>(
   source: RangeSource,
-  { start, end, where }: ByteRange & { readonly where: string },
+  range: CheckedRange,
   check: (bytes: Uint8Array<ArrayBuffer>) => Found,
 ): Promise<readonly [Uint8Array<ArrayBuffer>, Found]> {
   try {
-    const bytes = await readExactly(source, start, end, where);
+    const bytes = await readExactly(source, range);
     return [bytes, check(bytes)];
   } catch (error) {
     if (!isBrainyError(error, "BRAINY_CORRUPT")) throw error;
   }
-  const bytes = await readExactly(source, start, end, where, { fresh: true });
+  const bytes = await readExactly(source, { ...range, fresh: true });
   return [bytes, check(bytes)];
 }
 
+type CheckedRange = ByteRange & ReadOptions & { readonly where: string };
+
 async function readExactly(
   source: RangeSource,
-  start: number,
-  end: number,
-  where: string,
-  options?: { readonly fresh?: boolean },
+  { start, end, where, ...options }: CheckedRange,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = await source.read(start, end, options);
   if (bytes.byteLength === end - start) return bytes;

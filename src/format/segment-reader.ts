@@ -1,3 +1,4 @@
+import { assert } from "../base/assert.ts";
 import { corrupt } from "../base/errors.ts";
 import { BlobColumn, decodeRow, uint32View } from "./blob-column.ts";
 import { BLOCK_BYTES } from "./container-layout.ts";
@@ -191,34 +192,22 @@ export class SegmentReader {
   }
 
   /**
-   * All vectors, piece by piece, into the memory that `target` gives for rows `[start, end)`:
-   * `(end - start) * stride * 4` bytes. While a piece is checked and copied the next is on its
-   * way. `onSlice` is awaited after each, to let other work run.
+   * All vectors, piece by piece, into `target`, which has `stride * 4` bytes for each row. While a
+   * piece is checked the next is on its way. `onSlice` is awaited after each, with how many rows
+   * from the first on are there and checked.
    */
   async loadVectors(
-    target: (startRow: number, endRow: number) => Uint8Array,
-    onSlice?: () => Promise<void>,
+    target: Uint8Array<ArrayBuffer>,
+    onSlice?: (rows: number) => Promise<void>,
   ): Promise<void> {
     const rowBytes = 4 * this.meta.stride;
-    const length = this.sections.length(SECTION.vectors);
-    let next: Promise<Uint8Array> | undefined = this.#piece(0, length);
-    let carried = new Uint8Array(0);
-    let row = 0;
+    assert(target.byteLength === this.sections.length(SECTION.vectors), "one row for each vector");
+    let next = this.#piece(target, 0);
     for (let at = 0; next !== undefined; at += PIECE_BYTES) {
-      const piece: Uint8Array = await next;
-      next = this.#piece(at + PIECE_BYTES, length);
-      const rows = Math.floor((carried.byteLength + piece.byteLength) / rowBytes);
-      const used = rows * rowBytes - carried.byteLength;
-      if (rows === 0) {
-        carried = joined(carried, piece);
-        continue;
-      }
-      const place = target(row, row + rows);
-      place.set(carried);
-      place.set(piece.subarray(0, used), carried.byteLength);
-      carried = piece.slice(used);
-      row += rows;
-      if (onSlice !== undefined) await onSlice();
+      await next;
+      next = this.#piece(target, at + PIECE_BYTES);
+      const end = Math.min(target.byteLength, at + PIECE_BYTES);
+      if (onSlice !== undefined) await onSlice(Math.floor(end / rowBytes));
     }
   }
 
@@ -262,12 +251,12 @@ export class SegmentReader {
   }
 
   /** The piece that starts at `start`, on its way; a failure is seen by whoever awaits it. */
-  #piece(start: number, length: number): Promise<Uint8Array> | undefined {
-    if (start >= length) return undefined;
-    const end = Math.min(length, start + PIECE_BYTES);
-    const piece = this.sections.read(SECTION.vectors, start, end);
-    piece.catch(() => undefined);
-    return piece;
+  #piece(target: Uint8Array<ArrayBuffer>, start: number): Promise<void> | undefined {
+    if (start >= target.byteLength) return undefined;
+    const piece = target.subarray(start, start + PIECE_BYTES);
+    const read = this.sections.readInto(SECTION.vectors, start, piece);
+    read.catch(() => undefined);
+    return read;
   }
 
   /** A failed read is not remembered. */
@@ -280,11 +269,4 @@ export class SegmentReader {
     if (start <= end && end <= this.sections.length(kind)) return;
     throw corrupt(this.where, `section ${kind} has no bytes ${start} to ${end}`);
   }
-}
-
-function joined(head: Uint8Array, tail: Uint8Array): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(head.byteLength + tail.byteLength);
-  whole.set(head);
-  whole.set(tail, head.byteLength);
-  return whole;
 }

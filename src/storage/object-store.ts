@@ -40,12 +40,18 @@ export interface GetOptions {
   readonly suffix?: number | undefined;
   /** Past any cache in between, which then forgets the object. Stores without one ignore it. */
   readonly fresh?: boolean | undefined;
+  /**
+   * Memory of exactly as many bytes as are asked for, where a store may put them instead of into
+   * memory of its own; `bytes` is it then. Only a hint, and whatever happens it may be written to
+   * until the call has ended. Not with a `signal`.
+   */
+  readonly target?: Uint8Array<ArrayBuffer> | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** What `get` returns. */
 export interface StoredObject {
-  /** Belongs to the caller; the store never changes it. Always backed by its own memory. */
+  /** Belongs to the caller; the store never changes it. Backed by its own memory, or the target. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly etag: Etag;
   /** Size of the whole object, also when `bytes` is a range of it. */

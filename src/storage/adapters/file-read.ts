@@ -62,13 +62,14 @@ async function useFile<T>(
   }
 }
 
-/** The part `[start, end)` of an open file, in memory of its own. */
+/** The part `[start, end)` of an open file, in memory of its own or in a target of its length. */
 export async function readFilePart(
   calls: FileCalls,
   file: number,
   [start, end]: readonly [start: number, end: number],
+  target?: Uint8Array<ArrayBuffer>,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = new Uint8Array(end - start);
+  const bytes = target?.byteLength === end - start ? target : new Uint8Array(end - start);
   let filled = 0;
   while (filled < bytes.byteLength) {
     const rest = bytes.subarray(filled, filled + READ_BYTES_MAX);

@@ -209,7 +209,7 @@ export class FileSystemStore implements ObjectStore {
   async #readObject(key: string, open: OpenFile, options: GetOptions): Promise<StoredObject> {
     const bytesTotal = Number(open.stats.size);
     const part = resolveByteRange(key, options, bytesTotal);
-    const bytes = await readFilePart(this.#calls, open.file, part);
+    const bytes = await readFilePart(this.#calls, open.file, part, options.target);
     const etag = etagOf(open.stats, open.number);
     return { bytes, etag, bytesTotal, storeMs: this.#clock.nowMs() };
   }

@@ -34,6 +34,20 @@ export const READ_CASES: ConformanceCases = {
     assert(changed === undefined, "getIfChanged found something");
   },
 
+  async "a target takes the bytes or is left alone, and only when it has their length"({ store }) {
+    await store.put("k", patterned(5_000));
+    for (const [length, range] of [
+      [5_000, undefined],
+      [1_000, [2_000, 3_000]],
+      [999, [2_000, 3_000]],
+      [5_000, [4_000, 9_000]],
+    ] as const) {
+      const target = new Uint8Array(length);
+      const found = await store.get("k", { range, target });
+      assertBytes(found?.bytes, patterned(5_000).subarray(...(range ?? [])));
+    }
+  },
+
   async "a put is visible to the next get, head and list"({ store }) {
     const { etag } = await store.put("a/1", bytes(1, 2, 3));
     const found = await store.get("a/1");

@@ -12,6 +12,8 @@ const KEPT_MAX = 4_096;
 const ATTEMPTS_MAX = 2;
 /** After these rounds a block that is not there is asked for, whoever else may be doing it. */
 const ROUNDS_MAX = 3;
+/** Blocks of which a read took a part: the next read often takes the rest. */
+const RECENT_MAX = 8;
 /** One request of a prefetch asks for at most this many blocks. */
 const PREFETCH_BLOCKS_MAX = 8;
 
@@ -38,6 +40,10 @@ export class BlockReader {
   readonly #flights = new Map<string, Map<number, Flight>>();
   readonly #identities = new Map<string, BlockIdentity>();
   readonly #kept = new Set<string>();
+  /** Checked blocks, the oldest first. */
+  readonly #recent = new Map<string, CachedBlock>();
+  /** Objects forgotten so far: what was read across one of these moments is not remembered. */
+  #forgotten = 0;
 
   constructor(inner: ObjectStore, cache: BlockCache) {
     this.#inner = inner;
@@ -47,9 +53,11 @@ export class BlockReader {
   /** As `ObjectStore.get`, without `suffix` and `fresh`. */
   async get(key: string, options: GetOptions): Promise<StoredObject | undefined> {
     const { range = [0, Number.POSITIVE_INFINITY], signal } = options;
+    // Whoever gave up does not expect its memory to be written to any more.
+    const memory = signal === undefined ? options.target : undefined;
     signal?.throwIfAborted();
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-      const found = await untilAborted(this.#read(key, range), signal);
+      const found = await untilAborted(this.#read(key, range, memory), signal);
       if (found !== "mixed") return found;
       await this.forget(key);
     }
@@ -58,9 +66,13 @@ export class BlockReader {
 
   /** Waits for what is on its way, so that nothing of it is kept afterwards. */
   async forget(key: string): Promise<void> {
+    this.#forgotten++;
     const flights = [...(this.#flights.get(key)?.values() ?? [])];
     await Promise.all(flights.map(({ landed }) => landed));
     this.#identities.delete(key);
+    for (const name of this.#recent.keys()) {
+      if (name.startsWith(`${key} `)) this.#recent.delete(name);
+    }
     await this.#cache.forget(key);
   }
 
@@ -85,7 +97,11 @@ export class BlockReader {
     }
   }
 
-  async #read(key: string, [start, end]: Range): Promise<StoredObject | "mixed" | undefined> {
+  async #read(
+    key: string,
+    [start, end]: Range,
+    memory: Uint8Array<ArrayBuffer> | undefined,
+  ): Promise<StoredObject | "mixed" | undefined> {
     const { blockBytes } = this.#cache;
     let identity = this.#identities.get(key);
     let ready: ReadonlyMap<number, CachedBlock> = new Map();
@@ -97,7 +113,7 @@ export class BlockReader {
     }
     const { etag, bytesTotal, storeMs } = identity;
     const range = resolveByteRange(key, { range: [start, end] }, bytesTotal);
-    const target = new BlockTarget(range, bytesTotal, blockBytes);
+    const target = new BlockTarget({ range, bytesTotal, blockBytes, memory });
     const outcome = await this.#fill(key, { target, identity, ready });
     if (outcome === "mixed") return outcome;
     if (outcome === "filled") return { bytes: target.bytes, etag, bytesTotal, storeMs };
@@ -109,7 +125,7 @@ export class BlockReader {
   async #learn(key: string, first: number, end: number): Promise<Fetched | undefined> {
     const flight = this.#flight(key, first);
     if (flight !== undefined) return flight.answer;
-    const kept = await this.#cache.read(key, first);
+    const kept = await this.#readKept(key, first);
     // The look into the cache took a while, in which somebody else may have begun to ask.
     if (kept === undefined) {
       return this.#flight(key, first)?.answer ?? this.#fetch(key, first, end);
@@ -166,6 +182,25 @@ export class BlockReader {
     return "filled";
   }
 
+  /** A block of the cache. One that is not wanted as a whole is remembered for a while. */
+  async #readKept(
+    key: string,
+    index: number,
+    whole?: Uint8Array<ArrayBuffer>,
+  ): Promise<CachedBlock | undefined> {
+    const name = `${key} ${index}`;
+    const forgotten = this.#forgotten;
+    const recent = this.#recent.get(name);
+    const block = recent ?? (await this.#cache.read(key, index, whole));
+    const isWhole = whole !== undefined;
+    if (block === undefined || isWhole || forgotten !== this.#forgotten) return block;
+    this.#recent.delete(name);
+    this.#recent.set(name, block);
+    const [oldest] = this.#recent.keys();
+    if (this.#recent.size > RECENT_MAX) this.#recent.delete(oldest!);
+    return block;
+  }
+
   /** The blocks that are neither kept nor on their way; `undefined` when the object is gone. */
   async #findAll(
     key: string,
@@ -186,7 +221,7 @@ export class BlockReader {
           if (answer !== undefined) to.place(index, answer.blocks.get(index));
           return;
         }
-        const block = await this.#cache.read(key, index, to.target.whole(index));
+        const block = await this.#readKept(key, index, to.target.whole(index));
         if (block === undefined) missing.push(index);
         else {
           this.#cache.counters.hits++;

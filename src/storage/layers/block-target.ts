@@ -6,16 +6,20 @@ export class BlockTarget {
   readonly #bytesTotal: number;
   readonly #blockBytes: number;
 
-  constructor(
-    [start, end]: readonly [start: number, end: number],
-    bytesTotal: number,
-    blockBytes: number,
-  ) {
+  /** In `memory`, when that has the length of the range. */
+  constructor(options: {
+    readonly range: readonly [start: number, end: number];
+    readonly bytesTotal: number;
+    readonly blockBytes: number;
+    readonly memory?: Uint8Array<ArrayBuffer> | undefined;
+  }) {
+    const { range, bytesTotal, blockBytes, memory } = options;
+    const [start, end] = range;
     this.#start = start;
     this.#end = end;
     this.#bytesTotal = bytesTotal;
     this.#blockBytes = blockBytes;
-    this.bytes = new Uint8Array(end - start);
+    this.bytes = memory?.byteLength === end - start ? memory : new Uint8Array(end - start);
   }
 
   /** Numbers of the blocks that the range touches, ascending. */
@@ -39,7 +43,8 @@ export class BlockTarget {
     const start = Math.max(this.#start, blockStart);
     const end = Math.min(this.#end, blockStart + block.byteLength);
     const isInPlace =
-      block.buffer === this.bytes.buffer && block.byteOffset === blockStart - this.#start;
+      block.buffer === this.bytes.buffer &&
+      block.byteOffset === this.bytes.byteOffset + blockStart - this.#start;
     if (end <= start || isInPlace) return;
     this.bytes.set(block.subarray(start - blockStart, end - blockStart), start - this.#start);
   }

@@ -55,6 +55,7 @@ function open(bucket: ObjectStore, options: Partial<DiskCacheOptions> = {}): Ope
 // Everything is taken for immutable, and yet what is written by way of the layer shows at once.
 objectStoreConformance({
   test,
+  objectCount: 1_001,
   open: async () => {
     const folder = mkdtempSync(join(tmpdir(), "brainy-cache-conformance-"));
     const store = cached(new MemoryStore(), {
