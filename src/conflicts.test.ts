@@ -70,6 +70,7 @@ async function throughCompactions(pair: Pair, check: () => Promise<void>): Promi
     await pair.meet();
     await check();
   }
+  expect((await pair.a.verify()).problems).toEqual([]);
 }
 
 test("[V3] concurrent puts are siblings until somebody who has read both writes", async () => {

@@ -1,4 +1,5 @@
 import { readFixed, type ConfigSettings } from "./config.ts";
+import { DATABASE_FORMAT_MAX } from "./format-version.ts";
 import { decodeSealedJson, encodeSealedJson } from "./sealed-json.ts";
 
 /**
@@ -21,5 +22,5 @@ export function encodeFixedSettings(settings: ConfigSettings): Uint8Array {
 
 /** Checks every field. */
 export function decodeFixedSettings(bytes: Uint8Array, where: string): ConfigSettings {
-  return readFixed(decodeSealedJson(bytes, where), where);
+  return readFixed(decodeSealedJson(bytes, where, DATABASE_FORMAT_MAX), where);
 }

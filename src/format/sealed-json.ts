@@ -17,17 +17,21 @@ export function encodeSealedJson(document: object): Uint8Array {
 }
 
 /**
- * The document's fields, without `checksum`. A newer format is told apart before the checksum is
+ * The document's fields, without `checksum`. A format above `newest` is told apart before the checksum is
  * looked at, because it may be sealed in another way.
  */
-export function decodeSealedJson(bytes: Uint8Array, where: string): JsonFields {
+export function decodeSealedJson(
+  bytes: Uint8Array,
+  where: string,
+  newest = FORMAT_VERSION,
+): JsonFields {
   const text = decodeRow(bytes, where);
   const { value } = new JsonFields(parseJson(text, where), where);
   const { checksum, ...document } = value;
   const fields = new JsonFields(document, where);
   const lowestReader = document["minReader"] ?? document["formatVersion"];
-  if (Number.isSafeInteger(lowestReader) && (lowestReader as number) > FORMAT_VERSION) {
-    throw newerFormat(where, fields.integer("formatVersion"));
+  if (Number.isSafeInteger(lowestReader) && (lowestReader as number) > newest) {
+    throw newerFormat(where, fields.integer("formatVersion"), newest);
   }
   if (typeof checksum !== "string" || seal(document) !== text) {
     throw corrupt(where, "the checksum does not match the document");
