@@ -18,6 +18,7 @@ export interface CoalescedOptions {
 export class Coalesced {
   readonly #options: CoalescedOptions;
   #isWanted = false;
+  #isRunning = false;
   #running: Promise<void> | undefined;
   #startedMs = Number.NEGATIVE_INFINITY;
 
@@ -28,15 +29,16 @@ export class Coalesced {
   /** Never waits, never throws. */
   request(): void {
     this.#isWanted = true;
-    if (this.#options.signal.aborted) return;
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined;
-    });
+    if (this.#isRunning || this.#options.signal.aborted) return;
+    // A flag of its own, which falls in the moment in which nothing is wanted any more: until a
+    // promise tells of its end a request could get lost.
+    this.#isRunning = true;
+    this.#running = this.#run();
   }
 
   /** Resolves when nothing that was asked for is left to do. */
   async settled(): Promise<void> {
-    while (this.#running !== undefined) await this.#running;
+    while (this.#isRunning) await this.#running;
   }
 
   async #run(): Promise<void> {
@@ -52,6 +54,8 @@ export class Coalesced {
       }
     } catch {
       // Woken by the signal.
+    } finally {
+      this.#isRunning = false;
     }
   }
 }

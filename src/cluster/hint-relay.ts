@@ -67,7 +67,7 @@ export class HintRelay implements AsyncDisposable {
   /** Hints on their way to a client, counted for each. */
   forwardedCount = 0;
   #droppedBefore = 0;
-  /** Clients without the token, and those beyond the most that may be. */
+  /** Clients without the token, those beyond the most that may be, and browsers. */
   refusedCount = 0;
 
   /** Checks the options; listens from `start` on. */
@@ -126,10 +126,13 @@ export class HintRelay implements AsyncDisposable {
         maxPayload: FRAME_BYTES_MAX,
         perMessageDeflate: false,
         verifyClient: ({ req }, answer) => {
-          const isKnown = this.#isKnown(req.headers.authorization);
+          const { authorization, origin } = req.headers;
+          const isKnown = this.#isKnown(authorization);
           const isFull = server.clients.size >= clientsMax;
-          if (!isKnown || isFull) this.refusedCount++;
-          if (!isKnown) answer(false, 401, "the token is missing or wrong");
+          if (!isKnown || isFull || origin !== undefined) this.refusedCount++;
+          // Any page that somebody looks at on this machine could reach it.
+          if (origin !== undefined) answer(false, 403, "browsers are not served");
+          else if (!isKnown) answer(false, 401, "the token is missing or wrong");
           else if (isFull) answer(false, 503, "the relay has as many clients as it may have");
           else answer(true);
         },

@@ -102,6 +102,14 @@ test("[E7] nobody without the token is served, and the error says why", async ()
   expect(await next(true)).toBeUndefined();
 });
 
+test("[E7] a page in a browser of the same machine is not served", async () => {
+  const [url, relay] = await startRelay();
+  const socket = new WebSocket(url, { origin: "https://example.org" });
+  const error = await new Promise<Error>((resolve) => socket.once("error", resolve));
+  expect(error.message).toMatch(/403/);
+  expect([relay.clientCount, relay.refusedCount]).toEqual([0, 1]);
+});
+
 test("[E7] a relay has so many clients and no more", async () => {
   const [url, relay] = await startRelay({ clientsMax: 2 });
   await openPair(url);
