@@ -44,7 +44,7 @@ export class FleetSettings {
       clock: this.#clock,
       signal: this.#stopping.signal,
       spacingMs: LOOK_SPACING_MS,
-      run: async () => this.check(),
+      run: async () => this.#watcher?.check({ thorough: true }),
     });
   }
 
@@ -86,6 +86,11 @@ export class FleetSettings {
       if (Number.isSafeInteger(version)) this.#hinted = Math.max(this.#hinted, version as number);
       this.#looking.request();
     });
+  }
+
+  /** Looks soon: there is something new. */
+  request(): void {
+    this.#looking.request();
   }
 
   /** Looks now. */

@@ -289,7 +289,10 @@ export class Session {
       onEvent: (event) => this.#report(event),
       isAlive: registry && ((incarnation) => registry.isAlive(incarnation)),
       onCommitted: (lane, slot) => this.#coordination.committed(lane, slot),
-      onSettings: () => this.#coordination.begin(),
+      onSettings: () => {
+        this.#coordination.begin();
+        this.#settings.request();
+      },
     });
     this.#database = database;
     this.#adopted();

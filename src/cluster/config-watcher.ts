@@ -23,6 +23,11 @@ import type { InstanceView } from "./registry.ts";
 const BUSY_MS = 10_000;
 /** And when nobody has for ten minutes. */
 const IDLE_MS = 60_000;
+/**
+ * How often overrides are looked for that were not there: rarely, because a store that grants
+ * listing for one prefix only answers a missing key with a refusal, and a LIST has to tell which.
+ */
+const ABSENT_MS = 5 * 60_000;
 /** How often one check goes after a document that others change under it. */
 const ROUNDS_MAX = 4;
 
@@ -81,6 +86,9 @@ export class ConfigWatcher {
   #hasKept = false;
   #overrides: InstanceOverrides = {};
   #overridesEtag: Etag | undefined;
+  /** When they were looked for, by the monotonic clock. */
+  #overridesMs = 0;
+  #isThorough = false;
   /** What is in the store and not in force. */
   #refused: Etag | "missing" | undefined;
   #turn: Promise<void> = Promise.resolve();
@@ -123,9 +131,11 @@ export class ConfigWatcher {
 
   /**
    * Looks now: one conditional GET, and one of the overrides. Calls that come while one waits for
-   * its turn share it. Rejects when the store does not answer.
+   * its turn share it. Rejects when the store does not answer. `thorough` looks for overrides that
+   * were not there, too.
    */
-  check(): Promise<void> {
+  check({ thorough = false }: { readonly thorough?: boolean } = {}): Promise<void> {
+    this.#isThorough ||= thorough;
     this.#waiting ??= this.#inTurn(() => {
       this.#waiting = undefined;
       return this.#check();
@@ -148,7 +158,7 @@ export class ConfigWatcher {
       )
         return;
       if (!isViewOutdated(stored.config.instances, instances)) return;
-      const changed = await this.#change({ stored, instances });
+      const changed = await this.#change({ stored, instances }, () => undefined);
       if (changed !== undefined) this.#adopt(changed);
     });
   }
@@ -232,9 +242,11 @@ export class ConfigWatcher {
     const stored = await readStored(this.#options.store);
     if (stored === undefined) return true;
     this.#adopt(stored);
+    this.#mustRewrite = !isSealedConfig(stored.config);
     this.#warnOfUnknown(stored.config);
+    const isOurs = await this.#rewrite(stored.config);
     this.#tell(CONFIG_KEY, changesBetween({}, stored.config.settings));
-    return true;
+    return isOurs;
   }
 
   /** Makes a document ours that a person wrote. `false`: somebody else was there first. */
@@ -246,7 +258,9 @@ export class ConfigWatcher {
       return true;
     }
     const { settings } = stored.config;
-    const changed = await this.#change({ stored, settings, versionBefore });
+    const changed = await this.#change({ stored, settings, versionBefore }, (why) =>
+      this.#warn("write", `cannot write ${CONFIG_KEY}: ${why}`),
+    );
     if (changed === undefined) return false;
     this.#adopt(changed);
     return true;
@@ -262,6 +276,7 @@ export class ConfigWatcher {
 
   async #change(
     change: Omit<Parameters<typeof changeConfig>[0], "store" | "clock" | "random">,
+    refused: (why: string) => void,
   ): Promise<StoredConfig | undefined> {
     const { store, clock, random } = this.#options;
     try {
@@ -270,7 +285,7 @@ export class ConfigWatcher {
       if (!isBrainyError(error)) throw error;
       // Where this run may not write, what it reads is in force all the same.
       this.#mayWrite = false;
-      this.#warn("write", `cannot write ${CONFIG_KEY}: ${error.message}`);
+      refused(error.message);
       return undefined;
     }
   }
@@ -284,19 +299,25 @@ export class ConfigWatcher {
   }
 
   async #openOverrides(): Promise<void> {
-    const { store, instanceId } = this.#options;
+    const { store, clock, instanceId } = this.#options;
     if (instanceId === undefined) return;
     const key = overridesKey(instanceId);
     const found = await store.get(key);
+    this.#overridesMs = clock.monotonicMs();
     this.#overridesEtag = found?.etag;
     if (found !== undefined) this.#overrides = decodeOverrides(found.bytes, key);
   }
 
   async #checkOverrides(): Promise<void> {
-    const { store, instanceId } = this.#options;
+    const { store, clock, instanceId } = this.#options;
     if (instanceId === undefined) return;
     const key = overridesKey(instanceId);
     const etag = this.#overridesEtag;
+    const nowMs = clock.monotonicMs();
+    const isEarly = nowMs - this.#overridesMs < ABSENT_MS && !this.#isThorough;
+    if (etag === undefined && isEarly) return;
+    this.#isThorough = false;
+    this.#overridesMs = nowMs;
     const found = etag === undefined ? await store.get(key) : await store.getIfChanged(key, etag);
     if (found === "unchanged") return;
     this.#overridesEtag = found?.etag;
