@@ -52,12 +52,27 @@ case $store in memory | file) ;; *) usage ;; esac
 
 # --- programs
 
-# The command is Python, which may be among what was unpacked.
-ceph_program() { timeout 30 python3 "$(command -v ceph)" "$@"; }
+# Whether all of these are there: `command -v` is content with one of them.
+have() {
+  local name
+  for name in "$@"; do command -v "$name" >/dev/null || return 1; done
+}
+
+# The command is Python, and wants that of the system, which may be among what was unpacked: first in
+# the path may be another one that knows nothing of its modules.
+python=
+ceph_program() {
+  local candidate
+  for candidate in python3 /usr/bin/python3 "$cache/root/usr/bin/python3.11"; do
+    [ -n "$python" ] && break
+    "$candidate" -c 'import rados, ceph_argparse' 2>/dev/null && python=$candidate
+  done
+  [ -n "$python" ] && timeout 30 "$python" "$(command -v ceph)" "$@"
+}
 
 # Sets the environment in which the unpacked programs run; fails when they do not.
 use_programs() {
-  if command -v radosgw ceph-mon ceph-osd ceph radosgw-admin monmaptool >/dev/null; then return 0; fi
+  if have radosgw ceph-mon ceph-osd ceph radosgw-admin monmaptool; then return 0; fi
   local root=$cache/root libraries
   [ -e "$root/.complete" ] || return 1
   libraries=$root/usr/lib/$(uname -m)-linux-gnu
@@ -67,25 +82,37 @@ use_programs() {
   radosgw --version >/dev/null 2>&1 && ceph_program --version >/dev/null 2>&1
 }
 
+# again COMMAND…: a network may be slow to come, and a mirror busy.
+again() {
+  local attempt
+  for attempt in 1 2 3 4; do
+    "$@" >&2 && return
+    say "attempt $attempt of 4 failed: $1"
+    [ "$attempt" = 4 ] || sleep $((attempt * 5))
+  done
+  return 1
+}
+
 # unpack FOLDER PACKAGE…: packages that are missing here, with all they depend on, into the cache.
 unpack() {
   local folder=$1
   shift
-  command -v apt-get dpkg-deb >/dev/null || fail "needs apt-get and dpkg-deb (Debian 12)"
+  have apt-get dpkg-deb || fail "needs apt-get and dpkg-deb (Debian 12)"
   local release
   release=$(. /etc/os-release && echo "$ID $VERSION_ID")
   [ "$release" = "debian 12" ] || fail "needs Debian 12, whose gateway honours conditions; this is $release"
   local apt=$cache/apt
   local options=(
     -o "Dir::State::lists=$apt/lists" -o "Dir::Cache=$apt" -o "Dir::Cache::archives=$apt/archives"
-    -o Debug::NoLocking=1 -o APT::Sandbox::User= -o Acquire::Retries=1
+    -o Debug::NoLocking=1 -o APT::Sandbox::User= -o Acquire::Retries=3
     -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20 -qq
   )
   rm -rf "$folder" "$folder.new"
   mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$folder.new"
-  apt-get "${options[@]}" update >&2 || fail "cannot read the package lists: is there a network?"
-  apt-get "${options[@]}" install -y --no-install-recommends --download-only "$@" >&2 ||
-    fail "cannot fetch the packages: is there a network?"
+  again apt-get "${options[@]}" update ||
+    fail "cannot read the package lists: is there a network, and a mirror in /etc/apt?"
+  again apt-get "${options[@]}" install -y --no-install-recommends --download-only "$@" ||
+    fail "cannot fetch $*: is there a network, and a mirror in /etc/apt?"
   local archive
   for archive in "$apt"/archives/*.deb; do dpkg-deb -x "$archive" "$folder.new"; done
   touch "$folder.new/.complete"
@@ -94,6 +121,7 @@ unpack() {
 }
 
 ensure_programs() {
+  have flock setsid timeout od || fail "needs flock, setsid, timeout and od (packages util-linux and coreutils)"
   if use_programs; then return; fi
   mkdir -p "$cache"
   # One process fetches; the others wait and find it done.

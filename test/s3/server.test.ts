@@ -43,29 +43,36 @@ afterAll(() => {
 });
 
 // The reason is with `canStart`.
-test.skipIf(!canStart)("servers run side by side, and stopping one leaves the other", async () => {
-  const [a, b] = [start(join(folder, "a")), start(join(folder, "b"))];
-  expect(a.endpoint).not.toBe(b.endpoint);
-  expect(start(join(folder, "a"))).toEqual(a);
-  expect(run("status", join(folder, "b")).status).toBe(0);
+// Two whole servers start: seconds on a quiet machine.
+const options = { timeout: 120_000 };
 
-  const pids = [b.monPid, b.osdPid, b.gatewayPid];
-  expect(pids.map(lives)).toEqual([true, true, true]);
-  expect(run("stop", join(folder, "b")).status).toBe(0);
-  await expect.poll(() => pids.map(lives)).toEqual([false, false, false]);
-  expect(existsSync(join(folder, "b"))).toBe(false);
-  expect(run("status", join(folder, "b")).status).toBe(1);
-  expect(run("status", join(folder, "a")).status).toBe(0);
+test.skipIf(!canStart)(
+  "servers run side by side, and stopping one leaves the other",
+  options,
+  async () => {
+    const [a, b] = [start(join(folder, "a")), start(join(folder, "b"))];
+    expect(a.endpoint).not.toBe(b.endpoint);
+    expect(start(join(folder, "a"))).toEqual(a);
+    expect(run("status", join(folder, "b")).status).toBe(0);
 
-  // A gateway that was killed comes back, with what it held.
-  const options = await newBucket(a);
-  await using store = await S3Store.open(options);
-  const { etag } = await store.put("k", Uint8Array.of(1, 2, 3));
-  process.kill(a.gatewayPid, "SIGKILL");
-  await expect.poll(() => lives(a.gatewayPid)).toBe(false);
-  await expect(store.get("k")).rejects.toMatchObject({ code: "BRAINY_UNAVAILABLE" });
-  const again = start(join(folder, "a"));
-  expect(again.endpoint).toBe(a.endpoint);
-  expect(again.gatewayPid).not.toBe(a.gatewayPid);
-  expect(await store.get("k")).toMatchObject({ etag, bytesTotal: 3 });
-});
+    const pids = [b.monPid, b.osdPid, b.gatewayPid];
+    expect(pids.map(lives)).toEqual([true, true, true]);
+    expect(run("stop", join(folder, "b")).status).toBe(0);
+    await expect.poll(() => pids.map(lives)).toEqual([false, false, false]);
+    expect(existsSync(join(folder, "b"))).toBe(false);
+    expect(run("status", join(folder, "b")).status).toBe(1);
+    expect(run("status", join(folder, "a")).status).toBe(0);
+
+    // A gateway that was killed comes back, with what it held.
+    const options = await newBucket(a);
+    await using store = await S3Store.open(options);
+    const { etag } = await store.put("k", Uint8Array.of(1, 2, 3));
+    process.kill(a.gatewayPid, "SIGKILL");
+    await expect.poll(() => lives(a.gatewayPid)).toBe(false);
+    await expect(store.get("k")).rejects.toMatchObject({ code: "BRAINY_UNAVAILABLE" });
+    const again = start(join(folder, "a"));
+    expect(again.endpoint).toBe(a.endpoint);
+    expect(again.gatewayPid).not.toBe(a.gatewayPid);
+    expect(await store.get("k")).toMatchObject({ etag, bytesTotal: 3 });
+  },
+);
