@@ -37,10 +37,18 @@ test("rows copied out of slots make the very segment that the same rows make as 
     fc.asyncProperty(slots, async ({ dimension, slots: given }) => {
       const rows: SegmentRow[] = [];
       const plain = given.map((puts, slot) => {
-        const operations = puts.map(({ isCopied: _, type, ...values }, i): Operation => {
+        const operations = puts.map(({ vector, content, metadata, type }, i): Operation => {
           const version = makeVersion(1_000 - slot, i, LANES[slot % 2]!);
           const attributes = type === undefined ? undefined : { type };
-          return { kind: "put", version, id: `${slot} ${i}`, ...values, attributes };
+          return {
+            kind: "put",
+            version,
+            id: `${slot} ${i}`,
+            vector,
+            content,
+            metadata,
+            attributes,
+          };
         });
         const numbers = [...puts.keys()].filter((i) => puts[i]!.isCopied);
         for (const i of numbers) rows.push(rowOf(operations[i]!));
