@@ -1,10 +1,8 @@
 import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { DEFECTS, plant } from "../fleet/defects.mjs";
+import { DEFECTS, patchedFiles } from "../fleet/defects.mjs";
 
 /*
  * A minute of the fleet campaign: nine processes over a real S3 server, killed, stopped, cut off
@@ -60,12 +58,7 @@ test("a minute of everything going wrong in a fleet loses and resurrects nothing
 }, 300_000);
 
 test("each defect that the campaign has to find can still be planted", () => {
-  const folder = mkdtempSync(join(tmpdir(), "brainy-plant-"));
-  try {
-    for (const name of Object.keys(DEFECTS)) {
-      plant({ dist: DIST, folder: join(folder, name), name });
-    }
-  } finally {
-    rmSync(folder, { recursive: true });
+  for (const name of Object.keys(DEFECTS)) {
+    expect(patchedFiles({ dist: DIST, name }).length, name).toBeGreaterThan(0);
   }
 });

@@ -13,7 +13,7 @@ import { judge } from "./judge.mjs";
 import { CLOCK_LAG_MS, World } from "./world.mjs";
 
 /** How long after the last fault the fleet may take to come to rest. */
-const REST_MS_MAX = 60_000;
+const REST_MS_MAX = 120_000;
 
 /** How long a process may take to close while the store does not answer, before it is killed. */
 const CLOSE_MS_MAX = 5_000;

@@ -7,10 +7,10 @@
  * `writeOnly`, `isCached` has a cache on disk, and those that are `isHinted` share a relay.
  */
 export const ACTORS = [
-  { name: "w1", role: "writer", writes: 3, reads: 1, compactsEveryMs: 9_000, isHinted: true },
+  { name: "w1", role: "writer", writes: 3, reads: 1, compactsEveryMs: 20_000, isHinted: true },
   { name: "w2", role: "writer", writes: 3, reads: 1, indexing: { batchIndexUpdates: false } },
   { name: "w3", role: "writer", writes: 3, reads: 1, isIndexless: true },
-  { name: "h1", role: "hybrid", writes: 1, reads: 1, compactsEveryMs: 4_000, isHinted: true },
+  { name: "h1", role: "hybrid", writes: 1, reads: 1, compactsEveryMs: 5_000, isHinted: true },
   { name: "r1", role: "reader", writes: 0, reads: 2, isCached: true },
   { name: "r2", role: "reader", writes: 0, reads: 2, isHinted: true },
   { name: "r3", role: "reader", writes: 0, reads: 2 },

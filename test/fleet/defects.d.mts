@@ -1,9 +1,8 @@
 /** What can be planted, by name. */
 export const DEFECTS: Readonly<Record<string, { readonly what: string }>>;
 
-/** Makes a copy of a built package with a defect, and returns where it is. */
-export function plant(options: {
+/** Names and new texts of the files of a built package that a defect changes. */
+export function patchedFiles(options: {
   readonly dist: string;
-  readonly folder: string;
   readonly name: string;
-}): string;
+}): readonly (readonly [file: string, text: string])[];

@@ -192,18 +192,19 @@ export function plant({ dist, folder, name }) {
   cpSync(dist, copy, { recursive: true });
   writeFileSync(join(folder, "package", "package.json"), '{ "type": "module" }');
   symlinkSync(join(ROOT, "node_modules"), join(folder, "package", "node_modules"));
-  for (const [file, find, replace] of DEFECTS[name].patches) {
-    const path = join(copy, file);
-    const text = readFileSync(path, "utf8");
+  for (const [file, text] of patchedFiles({ dist, name })) writeFileSync(join(copy, file), text);
+  return copy;
+}
+
+/** Texts of the files that a defect changes. Fails when what it replaces is not there. */
+export function patchedFiles({ dist, name }) {
+  return DEFECTS[name].patches.map(([file, find, replace]) => {
+    const text = readFileSync(join(dist, file), "utf8");
     if (text.split(find).length !== 2) {
       throw new Error(`${name}: ${file} does not have exactly once: ${find}`);
     }
-    writeFileSync(
-      path,
-      text.replace(find, () => replace),
-    );
-  }
-  return copy;
+    return [file, text.replace(find, () => replace)];
+  });
 }
 
 /** Waits until a process has done more: how long that takes depends on the machine. */

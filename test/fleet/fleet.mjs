@@ -11,7 +11,7 @@ import { monotonicMs } from "./journal.mjs";
 const INSTANCE = fileURLToPath(new URL("instance.mjs", import.meta.url));
 
 /** From the start of a process to its first operation, on a machine that is busy. */
-const READY_MS_MAX = 60_000;
+const READY_MS_MAX = 90_000;
 
 export class Fleet {
   /** Of every process run, for the checker. */

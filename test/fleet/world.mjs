@@ -72,7 +72,7 @@ export class World {
       accessKeyId,
       secretAccessKey,
       connectTimeoutMs: 2_000,
-      requestTimeoutMs: 4_000,
+      requestTimeoutMs: 6_000,
     };
   }
 
