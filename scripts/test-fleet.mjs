@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { runCampaign } from "../test/fleet/campaign.mjs";
+import { ACTORS, OUTSIDER } from "../test/fleet/chaos-plan.mjs";
 import { DEFECTS, PLANTED_ACTORS, plant } from "../test/fleet/defects.mjs";
 
 const DIST = fileURLToPath(new URL("../dist", import.meta.url));
@@ -20,6 +21,8 @@ const { values } = parseArgs({
   options: {
     minutes: { type: "string", default: "5" },
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
+    /** Only these processes, by name and with commas, and `h1`, which brings the end about. */
+    only: { type: "string" },
     /** Prints the summary as JSON and nothing else. */
     json: { type: "boolean", default: false },
     /** Where the folder is made; it stays there when something is wrong. */
@@ -37,7 +40,7 @@ const wanted = values.plant ?? values.provoke;
 const defects = wanted === "all" ? Object.keys(DEFECTS) : [wanted];
 if (!(minutes > 0) || !Number.isInteger(seed) || (wanted && !defects.every((d) => d in DEFECTS))) {
   console.error(
-    "usage: node scripts/test-fleet.mjs [--minutes 5] [--seed 1] [--json] [--keep] [--folder …]\n" +
+    "usage: node scripts/test-fleet.mjs [--minutes 5] [--seed 1] [--only w1,r1] [--json] [--keep] [--folder …]\n" +
       `       [--plant|--provoke all|${Object.keys(DEFECTS).join("|")}]`,
   );
   process.exit(2);
@@ -67,14 +70,18 @@ async function run(options) {
 
 async function runOne() {
   common.log(`seed ${seed}, ${minutes} min, ${folder}`);
-  const summary = await run({ folder, dist: DIST, durationMs: minutes * 60_000 });
+  const all = [...ACTORS, OUTSIDER];
+  const only = values.only === undefined ? undefined : ["h1", ...values.only.split(",")];
+  const actors = all.filter(({ name }) => only === undefined || only.includes(name));
+  const summary = await run({ folder, dist: DIST, durationMs: minutes * 60_000, actors });
   const { problems, ...rest } = summary;
   if (values.json) say(JSON.stringify({ seed, ...summary, folder }));
   else {
     say(JSON.stringify(rest, undefined, 1));
     for (const problem of problems.slice(0, 50)) console.error(problem);
     if (problems.length > 0) {
-      const again = `npm run test:fleet -- --minutes ${minutes} --seed ${seed}`;
+      const which = only === undefined ? "" : ` --only ${values.only}`;
+      const again = `npm run test:fleet -- --minutes ${minutes} --seed ${seed}${which}`;
       console.error(`${problems.length} problems. Journals: ${folder}. Again: ${again}`);
     }
   }

@@ -35,7 +35,8 @@ export async function runCampaign(options) {
   const { folder, dist, seed, durationMs, log, signal, provoke } = options;
   const { actors = [...ACTORS, OUTSIDER] } = options;
   const random = seededRandom(seed);
-  const plan = planChaos({ durationMs, random });
+  const names = actors.filter(({ isOff }) => isOff !== true).map(({ name }) => name);
+  const plan = planChaos({ durationMs, random, names });
   mkdirSync(folder, { recursive: true });
   const startMs = monotonicMs();
   const seconds = () => ((monotonicMs() - startMs) / 1_000).toFixed(1);
@@ -73,7 +74,8 @@ export async function runCampaign(options) {
   }
   const history = readHistory({ runs: fleet.runs, wallMsAt: (ms) => world.wallMsAt(ms) });
   problems.push(...history.wrong, ...judge(history), ...judgeCommits(history.events));
-  if (provoke === undefined) problems.push(...judgeOutsider(history));
+  const hasOutsider = actors.some(({ isOff }) => isOff === true);
+  if (hasOutsider) problems.push(...judgeOutsider(history));
   log(`${seconds()} s: judged`);
   return { ...summaryOf(history, fleet), faults: counts, problems, seconds: Number(seconds()) };
 }

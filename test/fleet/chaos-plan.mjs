@@ -50,11 +50,11 @@ const CALM_MS = 2_000;
  * @param {object} options
  * @param {number} options.durationMs
  * @param {{ next(): number }} options.random
+ * @param {string[]} options.names Of those that it happens to.
  * @returns Faults in the order of their times, counted from the moment when all processes run.
  */
-export function planChaos({ durationMs, random }) {
+export function planChaos({ durationMs, random, names }) {
   const pick = (values) => values[Math.floor(random.next() * values.length)];
-  const names = ACTORS.map(({ name }) => name);
   const make = {
     kill: () => ({
       target: pick(names),
