@@ -131,6 +131,30 @@ test.skipIf(server === undefined)("the service of the examples runs over a bucke
   });
 });
 
+test("a source writes without an index, and the one that searches shows what all wrote", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "brainy-deploy-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const source = (name: string): Promise<Instance> =>
+    start({
+      DATABASE: folder,
+      BRAINY_ROLE: "writer",
+      BRAINY_MODE: "write-only",
+      BRAINY_INSTANCE_ID: `${name}-writer`,
+    });
+  for (const name of ["medical", "legal"]) {
+    await using writer = await source(name);
+    const record = { id: name, text: `a ${name} text`, metadata: { source: name } };
+    expect((await ask(`${writer.url}/records`, record)).status).toBe(201);
+    expect((await ask(`${writer.url}/search?q=text`)).status).toBe(501);
+    expect((await ask(`${writer.url}/health`)).status).toBe(200);
+    expect(await writer.stop()).toBe(0);
+  }
+  await using search = await start({ DATABASE: folder, BRAINY_ROLE: "reader" });
+  const { body } = await ask(`${search.url}/search?q=${encodeURIComponent("a legal text")}&k=2`);
+  expect((body as { id: string }[]).map(({ id }) => id)).toEqual(["legal", "medical"]);
+  expect(await search.stop()).toBe(0);
+});
+
 test("a service without a role says how to set one, and ends", async () => {
   const folder = mkdtempSync(join(tmpdir(), "brainy-deploy-"));
   await expect(start({ DATABASE: folder })).rejects.toThrow("the service ended");
