@@ -92,10 +92,14 @@ interface Second {
   latencyMs: number;
 }
 
-interface ProcessFigures {
-  memoryUsage?: () => { readonly rss: number };
-  cpuUsage?: () => { readonly user: number; readonly system: number };
-  constrainedMemory?: () => number;
+/** What a process says of itself, as far as it can. */
+export interface ProcessFigures {
+  /** Bytes. */
+  memoryUsage?(): { readonly rss: number };
+  /** Microseconds. */
+  cpuUsage?(): { readonly user: number; readonly system: number };
+  /** Bytes that the container or machine allows; 0 or an absurd number when nothing limits it. */
+  constrainedMemory?(): number;
 }
 
 /** Hints between instances of a fleet, counted by this one. */
@@ -118,6 +122,7 @@ export interface NearFigures {
 export class Monitor {
   readonly #clock: Clock;
   readonly #near: NearFigures;
+  readonly #process: ProcessFigures;
   readonly #openedAtMs: number;
   readonly #seconds: Second[] = [];
   readonly #totals = { read: 0, write: 0 };
@@ -128,12 +133,13 @@ export class Monitor {
   hints: (() => (HintMetrics & { readonly trouble: string | undefined }) | undefined) | undefined;
   #cpu: { readonly atMs: number; readonly micros: number };
 
-  constructor(clock: Clock, near: NearFigures) {
+  constructor(clock: Clock, near: NearFigures, figures: ProcessFigures = processFigures()) {
     this.#clock = clock;
     this.#near = near;
+    this.#process = figures;
     this.#openedAtMs = clock.monotonicMs();
     this.#usedAtMs = this.#openedAtMs;
-    this.#cpu = { atMs: this.#openedAtMs, micros: cpuMicros() };
+    this.#cpu = { atMs: this.#openedAtMs, micros: this.#cpuMicros() };
   }
 
   /** Runs an operation and counts it. */
@@ -166,7 +172,7 @@ export class Monitor {
     return {
       vectorCount: database?.stats().records ?? 0,
       cacheHitRate: this.#near.contents.hitRate,
-      memoryUsage: processFigures().memoryUsage?.().rss ?? 0,
+      memoryUsage: this.#process.memoryUsage?.().rss ?? 0,
     };
   }
 
@@ -181,7 +187,7 @@ export class Monitor {
     const window = this.#window();
     const { vectorCount, cacheHitRate, memoryUsage: memoryBytes } = this.figures(database);
     const warnings: string[] = [];
-    if (memoryBytes > MEMORY_SHARE_HIGH * memoryLimit()) {
+    if (memoryBytes > MEMORY_SHARE_HIGH * this.#memoryLimit()) {
       warnings.push("High memory usage detected");
     }
     if (window.errorRate >= ERROR_RATE_DEGRADED) warnings.push("High error rate detected");
@@ -303,11 +309,22 @@ export class Monitor {
   }
 
   #cpuPercent(): number {
-    const now = { atMs: this.#clock.monotonicMs(), micros: cpuMicros() };
+    const now = { atMs: this.#clock.monotonicMs(), micros: this.#cpuMicros() };
     const before = this.#cpu;
     this.#cpu = now;
     const elapsedMs = now.atMs - before.atMs;
     return elapsedMs <= 0 ? 0 : (now.micros - before.micros) / 10 / elapsedMs;
+  }
+
+  #cpuMicros(): number {
+    const usage = this.#process.cpuUsage?.();
+    return usage === undefined ? 0 : usage.user + usage.system;
+  }
+
+  /** No limit known means no warning. */
+  #memoryLimit(): number {
+    const limit = this.#process.constrainedMemory?.() ?? 0;
+    return limit > 0 && limit < 2 ** 50 ? limit : Number.POSITIVE_INFINITY;
   }
 }
 
@@ -318,15 +335,4 @@ function isAbort(error: unknown): boolean {
 /** Absent outside Node and its kin; figures are then 0. */
 function processFigures(): ProcessFigures {
   return (globalThis as { process?: ProcessFigures }).process ?? {};
-}
-
-function cpuMicros(): number {
-  const usage = processFigures().cpuUsage?.();
-  return usage === undefined ? 0 : usage.user + usage.system;
-}
-
-/** What the container or machine allows; no limit known means no warning. */
-function memoryLimit(): number {
-  const limit = processFigures().constrainedMemory?.() ?? 0;
-  return limit > 0 && limit < 2 ** 50 ? limit : Number.POSITIVE_INFINITY;
 }

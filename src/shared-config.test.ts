@@ -409,3 +409,26 @@ test("[Y8] an idle hour costs 60 conditional GETs, and 12 for overrides that are
   await gets(11 * 60_000);
   expect(await gets(3_600_000)).toBeLessThanOrEqual(74);
 });
+
+test("verbose logs say how the role was found, what the settings were changed to, and who came and went", async () => {
+  const world = new World();
+  const log = (message: string): void => void world.logged.push(message);
+  const logging = { verbose: true, logger: { info: log, warn: log } };
+  const writer = await world.open({ role: "auto", instanceId: "w" }, { logging });
+  await writer.add([1], {}, { id: "a" });
+  const other = await world.open({ role: "reader", instanceId: "r" });
+  await world.time.pass(31_000);
+  await world.edit({ instanceTimeout: 90_000 });
+  await world.time.pass(10_000);
+  await other.close();
+  await world.time.pass(31_000);
+  const said = world.logged.join("\n");
+  for (const line of [
+    /role writer: distributed\.role: "auto", and no live writer is registered/,
+    /instance_joined \{"instanceId":"r",.*"role":"reader"/,
+    /config_changed .*"version":2,"changes":\[\{"name":"instanceTimeout","new":90000\}\]/,
+    /instance_left \{"instanceId":"r",.*"reason":"closed"/,
+  ]) {
+    expect(said).toMatch(line);
+  }
+});

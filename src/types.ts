@@ -297,7 +297,10 @@ export type Resolver = (siblings: readonly BrainyRecord[]) => RecordInput | Brai
 
 /** What is told, and to whom. */
 export interface LoggingOptions {
-  /** Logs what happens in the background too. Default `false`: warnings only. */
+  /**
+   * Logs what happens in the background too. Default `false`: warnings, and changes of the settings
+   * that a fleet shares.
+   */
   readonly verbose?: boolean | undefined;
   /** Default: the console. */
   readonly logger?: Logger | undefined;
