@@ -95,6 +95,17 @@ test("[V3] concurrent puts are siblings until somebody who has read both writes"
   });
 });
 
+test("[V3] what a process learns between a call and its stamp nobody has read", async () => {
+  await using pair = new Pair("vector-clock");
+  const { a, b } = pair;
+  await a.add([1, 1], {}, { id: "y" });
+  expect(await b.has("y")).toBe(true);
+  await a.add([1, 0], { by: "a" }, { id: "x" });
+  // The first write opens a lane, and that reads the whole log.
+  await b.add([0, 1], { by: "b" }, { id: "x" });
+  expect(values(await b.get("x"))).toEqual([{ by: "b" }, [{ by: "a" }, { by: "b" }]]);
+});
+
 test("[V3] a process replaces its own writes, also those that are still on their way", async () => {
   await using pair = await Pair.start("vector-clock");
   const { a } = pair;

@@ -12,7 +12,7 @@ import { REPOSITORY_ROOT } from "./repository.ts";
  * it has them.
  */
 
-const UNPACKED_BYTES_MAX = 4_000_000;
+const UNPACKED_BYTES_MAX = 5_000_000;
 /** What `import("brainy")` must leave alone until it is used. */
 const LOADED_ON_USE =
   /node:worker_threads|node:child_process|file-system|\/s3|@aws-sdk|commander|cli-progress|\/ws\/|web-socket/;
@@ -58,7 +58,7 @@ afterAll(() => {
   if (folder !== "") rmSync(folder, { recursive: true, force: true });
 });
 
-test("the package is under 4 MB and holds no tests and no build state", () => {
+test("the package is under 5 MB and holds no tests and no build state", () => {
   expect(packed.unpackedSize).toBeLessThan(UNPACKED_BYTES_MAX);
   const paths = packed.files.map(({ path }) => path);
   expect(paths).toEqual(expect.arrayContaining(["LICENSE", "dist/index.js", "dist/index.d.ts"]));

@@ -24,18 +24,8 @@ const KEY = "=";
 
 /** One record as fields that are decided one by one. */
 export const FIELD_FOLD: RecordFold = {
-  stateOf: (operation) => setState([operation]),
-  merge(a, b) {
-    const operations = unite(a.patches, b.patches);
-    const deciding = new Set(deciders(operations).values());
-    // What decides nothing never will again: in each of its fields there is something newer.
-    return setState(
-      operations.flatMap((operation) => {
-        if (deciding.has(operation)) return [operation];
-        return operation.kind === "patch" ? [] : [remainsOf(operation)];
-      }),
-    );
-  },
+  stateOf: (operation) => setState(deciding([operation])),
+  merge: (a, b) => setState(deciding(unite(a.patches, b.patches))),
   visible({ patches }) {
     const fields = counting(patches);
     const put = fields.get(EXISTENCE);
@@ -110,6 +100,15 @@ function deciders(operations: readonly Operation[]): Map<string, Operation> {
     for (const field of fieldsOf(operation)) newest.set(field, operation);
   }
   return newest;
+}
+
+/** What decides nothing never will again: in each of its fields there is something newer. */
+function deciding(operations: readonly Operation[]): readonly Operation[] {
+  const newest = new Set(deciders(operations).values());
+  return operations.flatMap((operation) => {
+    if (newest.has(operation)) return [operation];
+    return operation.kind === "patch" ? [] : [remainsOf(operation)];
+  });
 }
 
 /** The same without what a put or delete has seen. */
