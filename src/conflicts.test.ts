@@ -41,6 +41,12 @@ class Pair implements AsyncDisposable {
     });
   }
 
+  async keys(): Promise<string[]> {
+    const keys: string[] = [];
+    for await (const { objects } of this.#store.list()) keys.push(...objects.map(({ key }) => key));
+    return keys;
+  }
+
   /** Both have read all there is. */
   async meet(): Promise<void> {
     for (const one of [this.a, this.b]) await one.count(undefined, { consistency: "strong" });
@@ -336,6 +342,13 @@ test("[V3] an instance that reads nothing may not write where it counts what was
     message: expect.stringContaining("crdt"),
   });
   await blind.close();
+  // Nor make such a database: nothing is written before that is known.
+  const empty = new Pair("crdt");
+  const first = empty.open("crdt", undefined, "write-only");
+  await expect(first.add([1, 0])).rejects.toMatchObject({ code: "BRAINY_UNSUPPORTED" });
+  await first.close();
+  expect(await empty.keys()).toEqual([]);
+  await empty[Symbol.asyncDispose]();
 });
 
 test("[V7] an export shows what a resolver makes of siblings", async () => {

@@ -1,7 +1,7 @@
 import { BrainyError, isBrainyError } from "../base/errors.ts";
 import { ulidFactory } from "../base/ids.ts";
 import { randomHex } from "../base/random.ts";
-import type { ConfigDocument } from "../format/config.ts";
+import type { ConfigDocument, ConflictResolution } from "../format/config.ts";
 import type { Checkpoint } from "../format/checkpoint.ts";
 import { emptyManifest } from "../format/manifest.ts";
 import { DraftColumns } from "../format/draft-columns.ts";
@@ -101,6 +101,7 @@ export class Database implements AsyncDisposable {
   /** Reads what is there; an empty store stays empty until the first write. */
   static async open(options: DatabaseOptions): Promise<Database> {
     const database = new Database(options);
+    database.#assertMayRead(options.wanted.conflictResolution);
     const config = await readSettings(options.store);
     if (config !== undefined) {
       checkSettings(config, options.wanted);
@@ -389,7 +390,7 @@ export class Database implements AsyncDisposable {
     const { databaseId, conflictResolution } = config.settings;
     const { store, clock, writeOnly, resolve } = this.#options;
     const fold = foldFor(conflictResolution);
-    if (writeOnly === true && fold !== LAST_WRITE_WINS) throw knowsNothing(conflictResolution);
+    this.#assertMayRead(conflictResolution);
     if (writeOnly === true) {
       const hybridClock = this.#hybridClock;
       this.#following ??= new LogScout({ store, clock, hybridClock, databaseId });
@@ -553,6 +554,16 @@ export class Database implements AsyncDisposable {
     }
   }
 
+  /** Where a write says what its author had read, somebody who reads nothing may not write. */
+  #assertMayRead(resolution: ConflictResolution | undefined): void {
+    if (this.#options.writeOnly !== true || foldFor(resolution) === LAST_WRITE_WINS) return;
+    throw new BrainyError(
+      "BRAINY_UNSUPPORTED",
+      `with conflictResolution ${resolution} a write says what its author had read, and a ` +
+        "write-only instance reads nothing: open it without writeOnly",
+    );
+  }
+
   #assertWritable(): void {
     this.#assertOpen();
     if (this.#options.readOnly) {
@@ -566,13 +577,5 @@ function noIndex(): BrainyError {
     "BRAINY_UNSUPPORTED",
     "this writer is write-only and holds no index: ask a reader or a hybrid, or open it without " +
       "writeOnly; get, has and update work",
-  );
-}
-
-function knowsNothing(resolution: string): BrainyError {
-  return new BrainyError(
-    "BRAINY_UNSUPPORTED",
-    `this database has conflictResolution ${resolution}, where a write says what its author had ` +
-      "read: a write-only instance reads nothing, so open it without writeOnly",
   );
 }
