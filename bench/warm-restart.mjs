@@ -9,6 +9,8 @@ import { inFolder, inFreshProcess, median, quantile, report, round } from "./sup
 const COUNT = Number(process.env.BRAINY_BENCH_COUNT ?? 200_000);
 const COLD_PROCESSES = 3;
 const WARM_PROCESSES = 9;
+/** The SDK warns of its future in every process. */
+process.env.NODE_NO_WARNINGS = "1";
 const loadBefore = loadavg();
 
 await inFolder(async (folder) => {
@@ -50,6 +52,7 @@ function figures(runs) {
     newToFirstSearchMs: of("firstSearchMs"),
     importToFirstSearchMs: of("withImportMs"),
     newToCountMs: of("countMs"),
+    processorMs: of("processorMs"),
     requests: of("requests"),
     segmentRequests: of("segmentRequests"),
     bytes: of("bytes"),

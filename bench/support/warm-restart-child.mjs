@@ -30,6 +30,7 @@ const countedMs = performance.now();
 const hits = await brain.search(query, 10);
 const searchedMs = performance.now();
 if (hits.length !== 10) throw new Error(`${hits.length} hits`);
+const { user, system } = process.cpuUsage();
 const { cache, requests: counted } = brain.getMetrics();
 const result = {
   records,
@@ -37,6 +38,7 @@ const result = {
   countMs: countedMs - importedMs,
   firstSearchMs: searchedMs - importedMs,
   withImportMs: searchedMs - startMs,
+  processorMs: (user + system) / 1_000,
   requests,
   segmentRequests,
   bytes: counted.get.bytesOut,
