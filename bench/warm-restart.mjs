@@ -3,8 +3,8 @@ import { mkdtempSync } from "node:fs";
 import { loadavg } from "node:os";
 import { join } from "node:path";
 import { buildFolder } from "./support/build-folder.mjs";
-import { newBucket, stopServer } from "./support/bucket.mjs";
 import { inFolder, inFreshProcess, median, quantile, report, round } from "./support/report.mjs";
+import { newBucket, s3Server } from "./support/s3.mjs";
 
 const COUNT = Number(process.env.BRAINY_BENCH_COUNT ?? 200_000);
 const COLD_PROCESSES = 3;
@@ -13,33 +13,29 @@ const WARM_PROCESSES = 9;
 process.env.NODE_NO_WARNINGS = "1";
 const loadBefore = loadavg();
 
-await inFolder(async (folder) => {
-  const storage = await newBucket(folder);
-  try {
-    await buildFolder(storage, COUNT);
-    const text = JSON.stringify(storage);
-    const run = (cache) => inFreshProcess("support/warm-restart-child.mjs", text, cache);
-    const emptyCache = () => mkdtempSync(join(folder, "cache-"));
-    const times = (count, cache) => Array.from({ length: count }, () => run(cache()));
-    const without = times(COLD_PROCESSES, () => "none");
-    const cold = times(COLD_PROCESSES, emptyCache);
-    const full = emptyCache();
-    run(full);
-    const warm = times(WARM_PROCESSES, () => full);
-    for (const { segmentRequests, misses, corrupt, ids } of warm) {
-      if (segmentRequests + misses + corrupt > 0) {
-        throw new Error(`${segmentRequests} requests for segments, ${misses} blocks missed`);
-      }
-      if (ids !== without[0].ids) throw new Error("the cache changed the answer");
+const storage = await newBucket(s3Server());
+await buildFolder(storage, COUNT);
+await inFolder((folder) => {
+  const text = JSON.stringify(storage);
+  const run = (cache) => inFreshProcess("support/warm-restart-child.mjs", text, cache);
+  const emptyCache = () => mkdtempSync(join(folder, "cache-"));
+  const times = (count, cache) => Array.from({ length: count }, () => run(cache()));
+  const without = times(COLD_PROCESSES, () => "none");
+  const cold = times(COLD_PROCESSES, emptyCache);
+  const full = emptyCache();
+  run(full);
+  const warm = times(WARM_PROCESSES, () => full);
+  for (const { segmentRequests, misses, corrupt, ids } of warm) {
+    if (segmentRequests + misses + corrupt > 0) {
+      throw new Error(`${segmentRequests} requests for segments, ${misses} blocks missed`);
     }
-    report(
-      "warm-restart",
-      { records: COUNT, without: figures(without), cold: figures(cold), warm: figures(warm) },
-      loadBefore,
-    );
-  } finally {
-    stopServer(folder);
+    if (ids !== without[0].ids) throw new Error("the cache changed the answer");
   }
+  report(
+    "warm-restart",
+    { records: COUNT, without: figures(without), cold: figures(cold), warm: figures(warm) },
+    loadBefore,
+  );
 });
 
 function figures(runs) {
