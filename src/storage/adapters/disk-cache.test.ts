@@ -1,4 +1,6 @@
 import {
+  chownSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   readdirSync,
@@ -211,6 +213,15 @@ test("[DC9] a later run knows what was used, and keeps the bound too", async () 
   expect([await after.has("k", 0), await after.has("k", 1)]).toEqual([true, false]);
 });
 
+test("[DC9] runs too short to look a second time keep the bound all the same", async () => {
+  const bytesMax = 40 * BLOCK;
+  for (let run = 0; run < 30; run++) {
+    const cache = open({ bytesMax });
+    for (let i = 0; i < 3; i++) await cache.write(`k${run}`, i, block(i));
+    expect(files().length * FILE).toBeLessThanOrEqual(bytesMax);
+  }
+});
+
 test("[DC9] of any files the oldest go, and no more than have to", () => {
   const file = fc.record({
     path: fc.uuid(),
@@ -376,4 +387,25 @@ test("version 1 is frozen", async () => {
     "42424c4b01000100000000000300000000000000000008400000000000001c40ca978112ca1bc0e511d028c5f9dcd823a5e54e0cee133e740000000000000000",
   );
   expect(hex.slice(128)).toBe(`65${"00".repeat(183)}7c6129e97833cae0010203`);
+});
+
+test("a folder that somebody else made is not taken for ours", async (context) => {
+  const elsewhere = join(dir, "elsewhere");
+  const before = open({ dir: elsewhere });
+  await before.write("k", 0, block(1));
+  const linked = join(dir, "linked");
+  mkdirSync(linked);
+  symlinkSync(join(elsewhere, "brainy-blocks-1"), join(linked, "brainy-blocks-1"));
+  const problems: string[] = [];
+  const onProblem = (problem: string): void => void problems.push(problem);
+  const cache = open({ dir: linked, onProblem });
+  expect(await cache.read("k", 0)).toBeUndefined();
+  expect(await cache.write("k", 0, block(1))).toBe(false);
+  expect(problems).toEqual([expect.stringContaining("is not a folder that this user made")]);
+
+  if (process.getuid?.() !== 0) context.skip("only root can give a folder away");
+  chownSync(join(elsewhere, "brainy-blocks-1"), 12_345, 12_345);
+  const other = open({ dir: elsewhere, onProblem });
+  expect(await other.read("k", 0)).toBeUndefined();
+  expect(problems).toHaveLength(2);
 });

@@ -258,3 +258,36 @@ test("a prefetch asks for what is not kept, neighbours together, and for nothing
   expect(counters.get.requests).toBe(4);
   await store[Symbol.asyncDispose]();
 });
+
+test("what was read while its object was written anew is not remembered", async () => {
+  const bucket = new MemoryStore();
+  await bucket.put("a.seg", patterned(2 * BLOCK, 1));
+  const disk = diskCache();
+  const state: { waits?: Promise<void> } = {};
+  const looked = gate();
+  const slow = new Proxy(disk, {
+    get: (target, name) => {
+      const value: unknown = Reflect.get(target, name);
+      if (typeof value !== "function") return value;
+      if (name !== "read") return value.bind(target) as unknown;
+      return async (...given: Parameters<DiskCache["read"]>) => {
+        const found = await disk.read(...given);
+        looked.resolve();
+        await state.waits;
+        return found;
+      };
+    },
+  });
+  const store = cached(bucket, { cache: slow, isImmutable: () => true });
+  await store.prefetch("a.seg", [0, 2 * BLOCK]);
+  const late = gate();
+  state.waits = late.promise;
+  const before = store.get("a.seg", { range: [10, 20] });
+  await looked.promise;
+  await store.put("a.seg", patterned(2 * BLOCK, 2));
+  late.resolve();
+  await before;
+  const after = await store.get("a.seg", { range: [10, 20] });
+  assertBytes(after?.bytes, patterned(2 * BLOCK, 2).subarray(10, 20));
+  await store[Symbol.asyncDispose]();
+});
