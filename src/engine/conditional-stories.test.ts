@@ -267,3 +267,32 @@ test("[L2] blind and conditional writes of one run go to different lanes, in the
   expect([first, blind!, last].toSorted()).toEqual([first, blind, last]);
   expect((await listLog(fleet.store)).lanes.size).toBe(2);
 });
+
+test("[L1] what was read under a lease that is gone is not decided under the lane that followed", async () => {
+  const fleet = new ConditionalFleet();
+  const arrived = deferred<void>();
+  const gate = deferred<void>();
+  let lists = Number.POSITIVE_INFINITY;
+  const store = scripted(fleet.store, {
+    after: async (request) => {
+      // The first is the catch-up's, the second that of the record, which is answered late.
+      if (request !== `list ${WAL_PREFIX}` || --lists !== 0) return;
+      arrived.resolve();
+      await gate.promise;
+    },
+  });
+  // Without an index, several looks of one process may be under way at once.
+  const a = await fleet.run(store, {}, true);
+  const b = await fleet.run();
+  const other = await a.add("other", 1);
+  const first = await a.add("x", 1);
+  lists = 2;
+  const late = a.update("x", first, "A").catch((error: unknown) => error);
+  await arrived.promise;
+  await b.update("x", first, "B");
+  await a.update("other", other, 2);
+  gate.resolve();
+  expect(await late).toMatchObject(conflict);
+  expect((await b.see("x"))?.value).toBe("B");
+  expect(await fleet.operations("x")).toHaveLength(2);
+});

@@ -110,6 +110,9 @@ class LaneWalk {
       this.#found.add("info", lowest, "the rest of a retired lane: collected a day after its seal");
       return;
     }
+    // It ended, and was covered to its end. What stands behind that is of a life that it had before:
+    // its open record was sent twice and came again, and a checkpoint pins the seal of old.
+    if (entry !== undefined && isFinished(entry)) return;
     let next = (entry?.cursor ?? -1) + 1;
     for (const { number } of slots) {
       if (number < next) continue;

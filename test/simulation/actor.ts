@@ -1,9 +1,10 @@
 import { isBrainyError } from "../../src/base/errors.ts";
+import { findRecord } from "../../src/engine/records.ts";
 import type { Database } from "../../src/engine/database.ts";
 import { foldFor } from "../../src/engine/record-fold.ts";
 import type { Version } from "../../src/format/version.ts";
 import type { Seen } from "./history.ts";
-import { IDS, everything, textOf } from "./observe.ts";
+import { CONDITIONAL_IDS, IDS, everything, textOf } from "./observe.ts";
 import { HOUR, MINUTE } from "./plan.ts";
 import type { VirtualProcess } from "./virtual-process.ts";
 import type { World } from "./world.ts";
@@ -129,7 +130,9 @@ class Life {
     const { scheduler } = this.#world;
     const dice = scheduler.below(100);
     try {
-      if (dice < 30 || readOnly) await this.#read(scheduler.chance(0.6) ? "strong" : "eventual");
+      if (dice < 28 || readOnly) await this.#read(scheduler.chance(0.6) ? "strong" : "eventual");
+      else if (dice < 44) await this.#decide();
+      else if (dice < 50) this.#decideInBackground();
       else if (dice < 72) await this.#write();
       else if (dice < 84) this.#writeInBackground();
       else if (dice < 93)
@@ -192,6 +195,43 @@ class Life {
         : scheduler.pick(hints);
       const isHere = await this.#database.readAhead(lane, slot + scheduler.pick([0, 0, 0, 1, 40]));
       scheduler.note(`${this.#process.name} hears of ${lane}/${slot}: ${isHere}`);
+    }
+  }
+
+  #decideInBackground(): void {
+    this.#decide().catch((error: unknown) => {
+      if (!isExpected(error)) this.#world.fail(error);
+    });
+  }
+
+  /** A write under a condition, on what this process sees, which may be old. */
+  async #decide(): Promise<void> {
+    const { history, scheduler } = this.#world;
+    const mayWrite = !this.#hasJumped;
+    this.#writesOpen++;
+    try {
+      const id = scheduler.pick(CONDITIONAL_IDS);
+      const level = scheduler.pick(["strong", "eventual"] as const);
+      const present = await this.#database.readIds({ level }, [id], (view) =>
+        Promise.resolve(findRecord(view, id, this.#process.clock.nowMs())?.record.version),
+      );
+      const known = knownOf(this.#database, id);
+      const { draft, token } = this.#world.decision(id, { present, known });
+      const condition =
+        present === undefined
+          ? ({ kind: "absent" } as const)
+          : ({ kind: "version", version: present } as const);
+      const batch = { drafts: [draft], bytes: 100 };
+      const version = await this.#database.writeConditional({ id, condition, batch });
+      scheduler.note(`${this.#process.name} = ${draft.kind} ${id} if ${present} ${version}`);
+      if (!mayWrite) throw new Error(`${this.#process.name} wrote with a clock that had jumped`);
+      if (!history.isStored(version)) throw new Error(`${version} is acknowledged but not stored`);
+      history.acknowledged(version, token);
+      history.decided(version, present);
+      this.#known.add(version);
+      history.checkDecisions([id]);
+    } finally {
+      this.#writesOpen--;
     }
   }
 

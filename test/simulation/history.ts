@@ -42,8 +42,11 @@ export class History {
   readonly #required = new Set<string>();
   readonly #acknowledgedTokens = new Map<string, string>();
   readonly #seenTokens = new Map<string, string>();
+  readonly #decisions = new Map<string, { readonly from: string | undefined }>();
   acknowledgedCount = 0;
   checks = 0;
+  /** Operations under conditions that were judged, in all judgements together. */
+  decisions = 0;
   /** Records that had too many unknown outcomes at once to be judged. */
   skipped = 0;
 
@@ -75,6 +78,11 @@ export class History {
     if (seen !== undefined && seen !== version) {
       throw new Error(`${token} was seen with version ${seen} and acknowledged with ${version}`);
     }
+  }
+
+  /** An acknowledged operation was made from this version, or from no record. */
+  decided(version: string, from: string | undefined): void {
+    this.#decisions.set(version, { from });
   }
 
   isStored(version: string): boolean {
@@ -121,6 +129,40 @@ export class History {
         throw new Error(`${what}: ${token} counts twice, with versions ${other} and ${version}`);
       }
       this.#seenTokens.set(token, version);
+    }
+  }
+
+  /**
+   * Of records that are written under conditions only: throws unless each acknowledged operation
+   * was made from the one that counts before it. An `ifAbsent` comes first, or after a delete, which
+   * may be one of unknown outcome; an `ifVersion` comes right after the version that it names.
+   */
+  checkDecisions(ids: readonly string[]): void {
+    for (const id of ids) {
+      const operations = this.#byId.get(id) ?? [];
+      let before: Happened | undefined;
+      for (const operation of operations) {
+        if (!this.#required.has(operation.version)) continue;
+        const decision = this.#decisions.get(operation.version);
+        const isFree = (): boolean =>
+          before === undefined ||
+          operations.some(
+            ({ kind, version }) =>
+              kind === "delete" && version >= before!.version && version < operation.version,
+          );
+        const follows =
+          decision === undefined ||
+          (decision.from === undefined
+            ? isFree()
+            : decision.from >= (before?.version ?? "") && decision.from < operation.version);
+        if (!follows) {
+          const name = ({ kind, version }: Happened): string =>
+            `${kind} ${version} (of ${this.#decisions.get(version)?.from ?? "nothing"})`;
+          throw new Error(`${id}: ${name(operation)} and ${name(before!)} both succeeded`);
+        }
+        this.decisions++;
+        before = operation;
+      }
     }
   }
 

@@ -4,8 +4,12 @@ import type { View } from "../../src/engine/view.ts";
 import { describe, type Seen } from "./history.ts";
 import type { VirtualProcess } from "./virtual-process.ts";
 
-/** The ids that all processes write. */
-export const IDS: readonly string[] = Array.from({ length: 12 }, (_, i) => `r${i}`);
+/** The ids that all processes write blindly. */
+export const BLIND_IDS: readonly string[] = Array.from({ length: 12 }, (_, i) => `r${i}`);
+/** The ids that are written under conditions only, so that each decision rests on the one before. */
+export const CONDITIONAL_IDS: readonly string[] = ["c0", "c1", "c2"];
+/** All that there are. */
+export const IDS: readonly string[] = [...BLIND_IDS, ...CONDITIONAL_IDS];
 
 /** Every record, found by its id, by a scan and by a search: all three agree. */
 export async function everything(view: View, process: VirtualProcess): Promise<Map<string, Seen>> {

@@ -23,6 +23,9 @@ const IDLE: Partial<Plan> = {
   flushSlots: 2,
 };
 
+/** Processes that never stand still, so that only who takes a partition seals a lane. */
+const BUSY: Partial<Plan> = { idleRate: 0, stallRate: 0, deathRate: 0, jumpRate: 0, steps: 150 };
+
 const DEFECTS: readonly Planted[] = [
   { defect: "answers-before-it-stores", seedsMax: 3 },
   { defect: "ignores-if-absent", seedsMax: 10 },
@@ -30,6 +33,7 @@ const DEFECTS: readonly Planted[] = [
   { defect: "lists-without-a-page", seedsMax: 3 },
   { defect: "lists-what-was", seedsMax: 3 },
   { defect: "forgets-seals", seedsMax: 20, plan: IDLE },
+  { defect: "swallows-seals", seedsMax: 20, plan: BUSY },
 ];
 
 for (const planted of DEFECTS) {

@@ -1,7 +1,7 @@
 import { verifyStore } from "../../src/engine/verify.ts";
 import type { Database } from "../../src/engine/database.ts";
 import { Actor, checkCheckpoint, knownOf } from "./actor.ts";
-import { everything, textOf } from "./observe.ts";
+import { CONDITIONAL_IDS, everything, textOf } from "./observe.ts";
 import { HOUR, MINUTE } from "./plan.ts";
 import { VirtualStore } from "./virtual-store.ts";
 import { World, type SimulationResult, type WorldOptions } from "./world.ts";
@@ -67,6 +67,7 @@ async function settle(world: World): Promise<void> {
     const seen = await from.read({ level: "strong" }, (view) => everything(view, process));
     history.check(what, seen, { required, storedCount: history.storedCount });
     history.witness(what, seen);
+    history.checkDecisions(CONDITIONAL_IDS);
     return textOf(seen);
   };
   await look("the last process", database);

@@ -47,7 +47,8 @@ export type Defect =
   | "deletes-one-slot-more"
   | "lists-without-a-page"
   | "lists-what-was"
-  | "forgets-seals";
+  | "forgets-seals"
+  | "swallows-seals";
 
 /** The objects themselves. Requests take effect here, one at a time. */
 export class Bucket {
@@ -187,6 +188,9 @@ export class VirtualStore implements ObjectStore {
       return this.#process
         .wait(1)
         .then(() => ({ etag: "early" as Etag, storeMs: scheduler.nowMs }));
+    }
+    if (isSlot && defect === "swallows-seals" && isForeignSeal(own)) {
+      return this.#process.wait(1).then(() => ({ etag: "none" as Etag, storeMs: scheduler.nowMs }));
     }
     const { duplicateRate, zombieMs } = this.#bucket.weather;
     if (options.condition !== undefined && scheduler.chance(duplicateRate)) {

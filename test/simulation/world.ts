@@ -9,7 +9,7 @@ import type { LaneId, Version } from "../../src/format/version.ts";
 import { retrying } from "../../src/storage/layers/retrying.ts";
 import { History } from "./history.ts";
 import { JUDGES } from "./oracle.ts";
-import { IDS } from "./observe.ts";
+import { BLIND_IDS } from "./observe.ts";
 import { HOUR, MINUTE, planOf, weatherOf, type Plan } from "./plan.ts";
 import { Scheduler } from "./scheduler.ts";
 import { VirtualProcess } from "./virtual-process.ts";
@@ -36,6 +36,7 @@ export interface SimulationResult {
   readonly acknowledged: number;
   readonly checks: number;
   readonly skipped: number;
+  readonly decisions: number;
   readonly manifests: number;
 }
 
@@ -93,6 +94,7 @@ export class World {
       acknowledged: this.history.acknowledgedCount,
       checks: this.history.checks,
       skipped: this.history.skipped,
+      decisions: this.history.decisions,
       manifests: this.manifests,
     };
   }
@@ -182,6 +184,20 @@ export class World {
     };
   }
 
+  /** What is written under a condition: a new record, or a change of the one that was seen. */
+  decision(
+    id: string,
+    { present, known }: { present: Version | undefined; known: readonly Version[] },
+  ): { readonly draft: Draft; readonly token: string | undefined } {
+    const token = `token-${++this.tokens}`;
+    const metadata = JSON.stringify({ [`k${this.scheduler.below(3)}`]: token });
+    const put = { kind: "put", id, content: JSON.stringify({ text: token }), metadata } as const;
+    if (present === undefined) return { draft: put, token };
+    if (this.scheduler.chance(0.3)) return { draft: { kind: "delete", id }, token: undefined };
+    if (this.resolution === "vector-clock") return { draft: { ...put, seen: known }, token };
+    return { draft: { kind: "patch", id, metadata, seen: [present] }, token };
+  }
+
   /** `known`: what the author has read of a record. */
   drafts(known: (id: string) => readonly Version[]): {
     readonly drafts: readonly Draft[];
@@ -192,7 +208,7 @@ export class World {
     const tokens: (string | undefined)[] = [];
     const count = scheduler.chance(0.7) ? 1 : 1 + scheduler.below(3);
     for (let i = 0; i < count; i++) {
-      const id = scheduler.pick(IDS);
+      const id = scheduler.pick(BLIND_IDS);
       const token = `token-${++this.tokens}`;
       const dice = scheduler.below(10);
       const vector = scheduler.chance(0.85)

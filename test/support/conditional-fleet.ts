@@ -30,6 +30,7 @@ export class ConditionalFleet {
   async run(
     store: ObjectStore = this.store,
     ownership?: Partial<Ownership>,
+    writeOnly = false,
   ): Promise<ConditionalRun> {
     const { clock } = this;
     const random = seededRandom(++this.#seed);
@@ -41,6 +42,7 @@ export class ConditionalFleet {
       random,
       executor: () => Promise.resolve(inlineExecutor({ store, clock, random })),
       readOnly: false,
+      writeOnly,
       wanted: { dimensions: 2 },
       compaction: false,
       indexing: { async: true, batchIndexUpdates: true },
