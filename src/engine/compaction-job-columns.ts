@@ -2,6 +2,7 @@ import type { BlobBatch, TextBatch } from "../format/blob-column.ts";
 import type { SegmentReader, TextColumnName } from "../format/segment-reader.ts";
 import type { ResidualRow, SegmentColumns, VectorBatch } from "../format/segment-writer.ts";
 import { ROW_DEAD, ROW_LIVE, SECTION, type SegmentRow } from "../format/segment.ts";
+import type { PackedVersions } from "../format/version-column.ts";
 import type { Version } from "../format/version.ts";
 import { ROW_CLASSES, type MergeInput, type MergeLayout } from "./compaction-job-select.ts";
 import type { Pacer } from "./pacer.ts";
@@ -49,11 +50,11 @@ export class MergeColumns implements SegmentColumns {
     if (rewritten.length > 0) yield rewritten.map(({ vector }) => vector!);
   }
 
-  async *versions(): AsyncGenerator<readonly Version[]> {
+  async *versions(): AsyncGenerator<readonly Version[] | PackedVersions> {
     for (const rowClass of ROW_CLASSES) {
       for await (const { reader, start, end, rows } of this.#blocks(rowClass, () => 16)) {
         const column = await reader.versionRows(start, end);
-        yield Array.from(rows, (row) => column.version(row - start));
+        yield column.gather(rows.map((row) => row - start));
       }
       yield this.#layout.rewritten[rowClass]!.map(({ version }) => version);
     }

@@ -52,6 +52,15 @@ export class VersionColumn {
     return makeVersion(this.#millis(row), this.#words[4 * row + 2]!, lane);
   }
 
+  /** Rows for copying into another segment. */
+  gather(rows: ArrayLike<number>): PackedVersions {
+    const words = new Uint32Array(4 * rows.length);
+    for (let i = 0; i < rows.length; i++) {
+      for (let k = 0; k < 4; k++) words[4 * i + k] = this.#words[4 * rows[i]! + k]!;
+    }
+    return { words, lanes: this.#lanes };
+  }
+
   /** One row's version against another's. */
   compareRows(a: number, b: number): number {
     const words = this.#words;
