@@ -26,3 +26,10 @@ for (const resolution of RESOLUTIONS) {
     expect(caught).toHaveLength(1);
   });
 }
+
+for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS; seed++) {
+  test(`[V7] [Z1] [Z4] a resolver decides what every read shows: BRAINY_SEED=${seed} BRAINY_RUNS=1`, async () => {
+    const result = await simulate({ seed, resolution: "vector-clock", resolves: true });
+    expect(result.checks).toBeGreaterThan(2 * result.skipped);
+  });
+}

@@ -54,6 +54,27 @@ function foldSiblings(operations: readonly Happened[]): Seen | undefined {
   return { ...seenOf(newest), siblings: live.slice(-16).map(({ version }) => version) };
 }
 
+/** Siblings as `oneOf` in world.ts shows them, under the version of the newest. */
+function foldResolved(operations: readonly Happened[]): Seen | undefined {
+  const newest = foldSiblings(operations);
+  const shown = (newest?.siblings ?? []).map((version) => foldVersion(operations, version));
+  if (newest === undefined || shown.length < 2) return newest;
+  const { version, siblings } = newest;
+  if (shown.length === 2) return { ...shown[0]!, version, siblings };
+  const metadata = shown.map((one) => JSON.parse(one.metadata) as object);
+  return {
+    version,
+    siblings,
+    vector: shown[0]!.vector,
+    content: shown.at(-1)!.content,
+    metadata: JSON.stringify(Object.assign({}, ...metadata)),
+  };
+}
+
+function foldVersion(operations: readonly Happened[], version: string): Seen {
+  return seenOf(operations.find((one) => one.version === version)!);
+}
+
 /** Field by field: the newest operation that writes it, unless a put or delete has seen that. */
 function foldFields(operations: readonly Happened[]): Seen | undefined {
   const isTaken = (version: string): boolean =>
@@ -152,7 +173,7 @@ function fieldsOf({ kind, content, metadata = "{}" }: Happened): readonly string
 }
 
 /** One for each setting. */
-export const JUDGES: Readonly<Record<ConflictResolution, Judge>> = {
+export const JUDGES: Readonly<Record<ConflictResolution | "resolver", Judge>> = {
   "last-write-wins": {
     fold: foldByVersion,
     relevant(sure, open) {
@@ -162,5 +183,6 @@ export const JUDGES: Readonly<Record<ConflictResolution, Judge>> = {
     combinations: combinationsByVersion,
   },
   "vector-clock": { fold: foldSiblings, relevant: unseen, combinations: combinationsOfAll },
+  resolver: { fold: foldResolved, relevant: unseen, combinations: combinationsOfAll },
   crdt: { fold: foldFields, relevant: undecided, combinations: combinationsOfAll },
 };

@@ -2,6 +2,8 @@ import { DEFAULT_COMPACTION } from "../../src/engine/compaction-plan.ts";
 import { DEFAULT_LIMITS } from "../../src/engine/database-limits.ts";
 import type { Executor } from "../../src/engine/compaction.ts";
 import { Database } from "../../src/engine/database.ts";
+import type { StoredRecord } from "../../src/engine/records.ts";
+import type { Chosen } from "../../src/engine/sibling-choice.ts";
 import { inlineExecutor } from "../../src/engine/executor-inline.ts";
 import type { ConflictResolution } from "../../src/format/config.ts";
 import type { Draft } from "../../src/format/operation.ts";
@@ -23,6 +25,8 @@ export interface WorldOptions {
   readonly plan?: Partial<Plan> | undefined;
   /** Default `last-write-wins`. */
   readonly resolution?: ConflictResolution | undefined;
+  /** Siblings are shown as `oneOf` makes them. */
+  readonly resolves?: boolean | undefined;
   /** A defect of the engine instead of the store: its compactor knows one way to fold only. */
   readonly foldsByVersion?: boolean | undefined;
 }
@@ -53,6 +57,7 @@ export class World {
   readonly scheduler: Scheduler;
   readonly history: History;
   readonly resolution: ConflictResolution;
+  readonly #resolves: boolean;
   readonly #foldsByVersion: boolean;
   readonly bucket: Bucket;
   readonly plan: Plan;
@@ -69,9 +74,10 @@ export class World {
 
   constructor(options: WorldOptions) {
     const { seed, defect, plan, resolution = "last-write-wins", foldsByVersion = false } = options;
+    this.#resolves = options.resolves === true;
     this.#seed = seed;
     this.resolution = resolution;
-    this.history = new History(JUDGES[resolution]);
+    this.history = new History(JUDGES[this.#resolves ? "resolver" : resolution]);
     this.#foldsByVersion = foldsByVersion;
     this.scheduler = new Scheduler(seed);
     this.plan = { ...planOf(this.scheduler), ...plan };
@@ -154,6 +160,7 @@ export class World {
         conflictResolution: this.resolution,
         ...(!isOpen && { dimensions: 4 }),
       },
+      resolve: this.#resolves ? oneOf : undefined,
       checkpoint: role.checkpoint,
       compaction: role.maintains === true ? compaction : false,
       indexing: { async: true, batchIndexUpdates: true },
@@ -236,4 +243,18 @@ export class World {
     }
     return { drafts, tokens };
   }
+}
+
+/** Of two siblings the older one as it is stored, of more a record that is stored nowhere. */
+function oneOf(siblings: readonly StoredRecord[]): Chosen {
+  if (siblings.length === 2) return { sibling: 0 };
+  const metadata = siblings.map((one) => JSON.parse(one.metadata) as object);
+  return {
+    record: {
+      vector: siblings[0]!.vector,
+      content: siblings.at(-1)!.content,
+      metadata: JSON.stringify(Object.assign({}, ...metadata)),
+      attributes: undefined,
+    },
+  };
 }
