@@ -1,3 +1,6 @@
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { VirtualTime, settle } from "../test/support/virtual-time.ts";
 import { Brainy } from "./brainy.ts";
@@ -431,4 +434,39 @@ test("verbose logs say how the role was found, what the settings were changed to
   ]) {
     expect(said).toMatch(line);
   }
+});
+
+test("[Y1] in a folder the file is edited until programs have changed it, then its newest version", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "brainy-shared-config-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  await using brain = new Brainy({
+    storage: folder,
+    distributed: { role: "writer", instanceId: "w" },
+    logging: { logger: { info: () => undefined, warn: () => undefined } },
+  });
+  const changes: unknown[] = [];
+  brain.on("config_changed", ({ payload }) => changes.push(payload["changes"]));
+  await brain.add([1, 0], {}, { id: "a" });
+  await brain.getDistributedConfig();
+  const edit = (path: string, heartbeatInterval: number): void => {
+    const document = JSON.parse(readFileSync(path, "utf8"));
+    const settings = { ...document.settings, heartbeatInterval };
+    writeFileSync(path, JSON.stringify({ ...document, settings }));
+  };
+  const plain = join(folder, "_brainy/config.json");
+  edit(plain, 5_000);
+  await brain.getDistributedConfig();
+  const versions = join(folder, "_brainy/.config.json.versions");
+  edit(join(versions, readdirSync(versions).toSorted().at(-1)!), 6_000);
+  const { settings, version } = await brain.getDistributedConfig();
+  expect(changes).toEqual([
+    [{ name: "heartbeatInterval", new: 5_000 }],
+    [{ name: "heartbeatInterval", old: 5_000, new: 6_000 }],
+  ]);
+  expect({ version, interval: settings.heartbeatInterval }).toEqual({
+    version: 3,
+    interval: 6_000,
+  });
+  // The copy for people follows.
+  expect(JSON.parse(readFileSync(plain, "utf8"))).toMatchObject({ version: 3, settings });
 });
