@@ -33,6 +33,8 @@ export class FleetSettings {
   readonly #options: FleetSettingsOptions;
   readonly #stopping = new AbortController();
   readonly #looking: Coalesced;
+  readonly #showing: Coalesced;
+  #fleet: (() => { readonly registry: Registry; readonly holder: string }) | undefined;
   #watcher: ConfigWatcher | undefined;
   /** The newest version that others have told of. */
   #hinted = 0;
@@ -40,11 +42,18 @@ export class FleetSettings {
   constructor(options: FleetSettingsOptions) {
     this.#options = options;
     this.live = new LiveSettings(options.options.given);
+    const { signal } = this.#stopping;
     this.#looking = new Coalesced({
       clock: this.#clock,
-      signal: this.#stopping.signal,
+      signal,
       spacingMs: LOOK_SPACING_MS,
       run: async () => this.#watcher?.check({ thorough: true }),
+    });
+    this.#showing = new Coalesced({
+      clock: this.#clock,
+      signal,
+      spacingMs: 0,
+      run: () => this.show(),
     });
   }
 
@@ -80,7 +89,14 @@ export class FleetSettings {
   }
 
   /** From here on they are looked at, by the clock and when others say that they have changed. */
-  start(options: { readonly mayWrite: boolean }): void {
+  start(options: {
+    readonly mayWrite: boolean;
+    /** Who is there, and who maintains. */
+    readonly fleet: () => { readonly registry: Registry; readonly holder: string };
+  }): void {
+    this.#fleet = options.fleet;
+    // An instance may be closed while it opens.
+    if (this.#stopping.signal.aborted) return;
     this.#watcher?.start(options);
     this.#options.hints.subscribe("config_changed", ({ payload: { version } }) => {
       if (Number.isSafeInteger(version)) this.#hinted = Math.max(this.#hinted, version as number);
@@ -98,11 +114,17 @@ export class FleetSettings {
     await this.#watcher?.check();
   }
 
+  /** Shows who is there, soon. Nothing waits for it: heartbeats go on meanwhile. */
+  requestShow(): void {
+    this.#showing.request();
+  }
+
   /** Writes down who is there, when that has changed and it falls to this instance. */
-  async show(registry: Registry, holder: string): Promise<void> {
+  async show(): Promise<void> {
     const watcher = this.#watcher;
     const shown = watcher?.config?.instances;
-    if (watcher === undefined || shown === undefined) return;
+    if (watcher === undefined || shown === undefined || this.#fleet === undefined) return;
+    const { registry, holder } = this.#fleet();
     try {
       // Who leaves last has to know that it is the last, and not of half a minute ago.
       if (registry.isClosed && registry.role !== "reader") await registry.look();
@@ -122,6 +144,7 @@ export class FleetSettings {
   async close(): Promise<void> {
     this.#stopping.abort();
     await this.#looking.settled();
+    await this.#showing.settled();
     await this.#watcher?.close();
   }
 

@@ -337,7 +337,7 @@ export class Session {
       instanceTimeoutMs: instanceTimeout,
       onEvent: (event) => this.#report(event),
       onLooked: async () => {
-        await this.#showInstances(registry);
+        this.#settings.requestShow();
         await this.#owners!.looked(this.#database);
       },
       warn: (message) => logger.warn(`brainy: ${message}`),
@@ -381,10 +381,6 @@ export class Session {
       heartbeatIntervalMs: heartbeatInterval,
       instanceTimeoutMs: instanceTimeout,
     });
-  }
-
-  #showInstances(registry: Registry): Promise<void> {
-    return this.#settings.show(registry, this.#database?.view?.manifest.holder ?? "");
   }
 
   /** What hints go over, once a session. It connects by itself, and nobody waits for that. */
@@ -432,7 +428,10 @@ export class Session {
       idleMs: () => monitor.idleMs,
       isHolder: () => database.isHolder,
     });
-    this.#settings.start({ mayWrite: this.role !== "reader" });
+    this.#settings.start({
+      mayWrite: this.role !== "reader",
+      fleet: () => ({ registry, holder: database.view?.manifest.holder ?? "" }),
+    });
     if (opened === undefined) return;
     monitor.hints = () => {
       const { counters, isConnected, trouble } = this.hints;
@@ -457,7 +456,7 @@ export class Session {
     } finally {
       // Last: until its lane is sealed, this run is alive to others.
       await this.#registry?.close();
-      if (this.#registry !== undefined) await this.#showInstances(this.#registry);
+      if (this.#registry?.hasLeft === true) await this.#settings.show();
       await this.#coordination.close();
       await (await this.#bus?.catch(() => undefined))?.close();
       await this.near.close();

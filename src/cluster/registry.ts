@@ -99,6 +99,7 @@ export class Registry {
   #beats = 0;
   #hasLooked = false;
   #hasSwept = false;
+  #hasLeft = false;
   /** Only a reader falls silent: where it may not write, nobody needs to hear of it. */
   #isSilent = false;
   readonly #warned = new Set<string>();
@@ -244,6 +245,11 @@ export class Registry {
     return this.#closing !== undefined;
   }
 
+  /** Whether its heartbeat was taken away. */
+  get hasLeft(): boolean {
+    return this.#hasLeft;
+  }
+
   /** Stops, and takes its own object away: others need not wait. Idempotent, never rejects. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -263,9 +269,10 @@ export class Registry {
     await this.#looking;
     if (this.#own === undefined || this.#beats === 0) return;
     // A heartbeat that failed may have been written all the same.
-    await this.#try("cannot take its heartbeat away", () =>
-      this.#options.store.deleteMany([this.#ownKey]),
-    );
+    await this.#try("cannot take its heartbeat away", async () => {
+      await this.#options.store.deleteMany([this.#ownKey]);
+      this.#hasLeft = true;
+    });
   }
 
   async #run(firstDelayMs: number): Promise<void> {
