@@ -8,7 +8,7 @@ import type { LaneId, Version } from "../format/version.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import { createOnce } from "./create-once.ts";
 import { listLane } from "./log-listing.ts";
-import { readNewestManifest } from "./manifest-store.ts";
+import { findNewestManifest, readNewestManifest } from "./manifest-store.ts";
 
 /** A lane that is written to all the time is met at its head sooner than that. */
 const ATTEMPTS_MAX = 64;
@@ -48,9 +48,8 @@ export async function laneState(options: LaneEndOptions): Promise<LaneState> {
     const entry = manifest.lanes.find((listed) => listed.lane === lane);
     if (entry?.seal !== undefined) return { kind: "ended" };
     const { slots, storeMs } = await listLane(store, lane);
-    const after = (await readNewestManifest(store)) ?? manifest;
-    if (after.number !== manifest.number) {
-      manifest = after;
+    if (((await findNewestManifest(store))?.number ?? 0) !== manifest.number) {
+      manifest = (await readNewestManifest(store)) ?? manifest;
       continue;
     }
     const first = (entry?.cursor ?? -1) + 1;
@@ -73,12 +72,13 @@ export async function laneState(options: LaneEndOptions): Promise<LaneState> {
 
 /**
  * Makes sure that nothing can be appended to a lane any more, by a seal at its head. Afterwards its
- * writer meets that, or a manifest that says so, with every slot it tries.
+ * writer meets that, or a manifest that says so, with every slot it tries. `known` is what it was a
+ * while ago, if somebody has looked.
  */
-export async function endLane(options: LaneEndOptions): Promise<void> {
+export async function endLane(options: LaneEndOptions, known?: LaneState): Promise<void> {
   const { store, clock, random, databaseId, lane, newUlid } = options;
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-    const state = await laneState(options);
+    const state = (attempt === 0 ? known : undefined) ?? (await laneState(options));
     if (state.kind === "ended") return;
     const bytes = encodeSlot({
       kind: "seal",

@@ -6,7 +6,7 @@ import type { Lease, LeaseOwner } from "../format/lease.ts";
 import type { LaneId } from "../format/version.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import { backoffMs } from "./create-once.ts";
-import { endLane, laneState } from "./lane-end.ts";
+import { endLane, laneState, type LaneState } from "./lane-end.ts";
 import { laneToEnd, stepToLease } from "./lease-decision.ts";
 import { readLease, swapLease, type StoredLease } from "./lease-store.ts";
 
@@ -125,14 +125,16 @@ export class PartitionLeases {
       if (attempt > 0) await clock.sleep(backoffMs(Math.min(attempt, 5), random));
       const found = await readLease({ store, databaseId, partition });
       const step = stepToLease(found?.lease, { holder: host.incarnation, lane: host.lane() });
-      if (step.kind === "ask" && !(await this.#mayTake(step.owner, partition, mayWait))) {
+      const state =
+        step.kind === "ask" ? await this.#ask(step.owner, partition, mayWait) : undefined;
+      if (state === "waited") {
         mayWait = false;
         continue;
       }
       const lane = await host.openLane();
       const ending = laneToEnd(stepToLease(found?.lease, { holder: host.incarnation, lane }));
       if (ending !== undefined) {
-        await endLane({ store, clock, random, databaseId, newUlid, lane: ending });
+        await endLane({ store, clock, random, databaseId, newUlid, lane: ending }, state);
       }
       const held = await this.#swap(partition, lane, found);
       if (held !== undefined && host.lane() === lane) return held;
@@ -174,16 +176,20 @@ export class PartitionLeases {
     return held;
   }
 
-  /** `false`: it has been waited for; look again. */
-  async #mayTake(owner: LeaseOwner, partition: number, mayWait: boolean): Promise<boolean> {
+  /** How the owner's lane is, if it may be taken; else rejects, or waits, after which to look again. */
+  async #ask(
+    owner: LeaseOwner,
+    partition: number,
+    mayWait: boolean,
+  ): Promise<LaneState | "waited"> {
     const { host, clock } = this.#options;
     const state = await laneState({ ...this.#options, lane: owner.lane });
-    if (state.kind === "ended") return true;
+    if (state.kind === "ended") return state;
     const regard = await host.regard(owner, partition);
     if (regard === "live") throw notOwner(owner, partition);
-    if (regard !== "unknown" || !mayWait || state.stillMs >= COURTESY_MS) return true;
+    if (regard !== "unknown" || !mayWait || state.stillMs >= COURTESY_MS) return state;
     await clock.sleep(Math.min(COURTESY_MS, COURTESY_MS - state.stillMs));
-    return false;
+    return "waited";
   }
 
   async #giveBack({ partition, epoch, nonce }: HeldLease): Promise<void> {
