@@ -84,7 +84,8 @@ export interface BrainyOptions {
   /**
    * How often a shared store is looked at for what other processes wrote, in milliseconds; 0 never
    * looks. Costs a LIST and two HEADs. Default: 0 in memory, 1,000 in a folder; in a bucket 1,000 too, up to
-   * 5,000 while nothing changes, and 60,000 once nobody has asked for anything in ten minutes.
+   * 5,000 while nothing changes; with hints up to 30,000; and 60,000 in a bucket or a fleet once
+   * nobody has asked for anything in ten minutes.
    */
   readonly pollInterval?: number | undefined;
   readonly limits?: LimitOptions | undefined;
