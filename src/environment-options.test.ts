@@ -69,7 +69,7 @@ test("options of a file go before those in code, group by group; variables befor
     distributed: { instanceId: "of-variable", role: { role: "writer" } },
   });
   expect(resolve(environment, FLEET).distributed?.instanceId).toBe("of-file");
-  expect(resolve(environment, {}).batchSize).toBe(1_000);
+  expect(resolve(environment, {}).batchSize).toBe(4_000);
 });
 
 const REFUSED: readonly (readonly [string, FleetEnvironment | (() => FleetEnvironment), RegExp])[] =
