@@ -40,6 +40,23 @@ async function ofEachOperation() {
   await measure("add", brain, (i) => brain.add(pool[i], { i }, { id: `a${i}` }), SINGLE);
   await measure("update", brain, (i) => brain.update(`a${i}`, { metadata: { i: -i } }), SINGLE);
   await measure("delete", brain, (i) => brain.delete(`a${i}`), SINGLE);
+  // One partition, so that only the first has to take it.
+  const versions = [];
+  const once = { id: "once", ifAbsent: true };
+  await measure("first conditional operation of a partition", brain, () =>
+    brain.add(pool[0], {}, once),
+  );
+  const current = async () => (await brain.get("once")).version;
+  versions.push(await current());
+  await measure(
+    "update with ifVersion",
+    brain,
+    async (i) => {
+      await brain.update("once", { metadata: { i } }, { ifVersion: versions.at(-1) });
+      versions.push(await current());
+    },
+    SINGLE,
+  );
   await measure("addMany of 1,000", brain, () => brain.addMany(records(1_000, pool)), 10);
   await measure("compact", brain, () => brain.compact());
   await measure("get", brain, (i) => brain.get(`record-${i}`), SINGLE);
