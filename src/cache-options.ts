@@ -30,10 +30,13 @@ const GIBIBYTE = 2 ** 30;
 const DISK_BYTES_MIN = 32 * 2 ** 20;
 const DISK_BYTES = 8 * GIBIBYTE;
 const KEPT_SHARE = 0.9;
+const RECORDS = 10_000;
+const RECORDS_MAX = 100_000_000;
+const RECORD_BYTES = 32 * 2 ** 20;
 /** Where nothing is said: of a bucket, where each content read costs requests, and elsewhere. */
 export const RECORDS_IN_BUCKET: ContentCacheOptions = {
-  recordsMax: 10_000,
-  bytesMax: 32 * 2 ** 20,
+  recordsMax: RECORDS,
+  bytesMax: RECORD_BYTES,
   keptShare: KEPT_SHARE,
 };
 /** Counts, and keeps nothing: files of a folder are in the page cache already. */
@@ -68,7 +71,7 @@ export function resolveCache(options: BrainyOptions): ResolvedCache {
   if (typeof share !== "number" || !(share > 0 && share <= 1)) {
     throw invalid(`${where}.hotCacheEvictionThreshold: ${show(share)} is not in (0, 1]`);
   }
-  optional(hotCacheMaxSize, `${where}.hotCacheMaxSize`, 0, 100_000_000);
+  optional(hotCacheMaxSize, `${where}.hotCacheMaxSize`, 0, RECORDS_MAX);
   const isGiven = [hotCacheMaxSize, hotCacheSize, hotCacheEvictionThreshold].some(
     (value) => value !== undefined,
   );
@@ -79,8 +82,12 @@ export function resolveCache(options: BrainyOptions): ResolvedCache {
     disk: resolveDisk(given, where),
     records: isGiven
       ? {
-          recordsMax: hotCacheMaxSize ?? 100_000_000,
-          bytesMax: parseByteSize(hotCacheSize ?? 64 * 2 ** 20, `${where}.hotCacheSize`),
+          // Whoever sets one bound is held by that one.
+          recordsMax: hotCacheMaxSize ?? (hotCacheSize === undefined ? RECORDS : RECORDS_MAX),
+          bytesMax: parseByteSize(
+            hotCacheSize ?? (hotCacheMaxSize === undefined ? RECORD_BYTES : 2 * RECORD_BYTES),
+            `${where}.hotCacheSize`,
+          ),
           keptShare: share,
         }
       : undefined,

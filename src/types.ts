@@ -129,7 +129,10 @@ export interface CacheOptions {
   readonly warmCacheSize?: ByteSize | undefined;
   /** What nobody used for this long leaves the disk, ms. Default: when there is no room. */
   readonly warmCacheTTL?: number | undefined;
-  /** Records whose data and text stay in memory. Default 10,000 of a bucket, else 0. */
+  /**
+   * Records whose data and text stay in memory. Default 10,000 of a bucket, else 0; no bound where
+   * `hotCacheSize` is given.
+   */
   readonly hotCacheMaxSize?: number | undefined;
   /** Bytes that they may take. Default 32 MiB; 64 MiB where `hotCacheMaxSize` is given. */
   readonly hotCacheSize?: ByteSize | undefined;

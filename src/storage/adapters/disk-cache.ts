@@ -21,7 +21,7 @@ import {
   type BlockPlace,
 } from "./disk-cache-block.ts";
 import { DiskCacheFolder } from "./disk-cache-folder.ts";
-import { OPEN_READ, systemFileCalls, type FileCalls } from "./file-calls.ts";
+import { OPEN_CREATE, OPEN_READ, systemFileCalls, type FileCalls } from "./file-calls.ts";
 import { systemCode } from "./file-errors.ts";
 import { FileTemporaries, ifThere } from "./file-temporaries.ts";
 
@@ -304,17 +304,32 @@ export class DiskCache implements BlockCache {
     }
   }
 
+  /** A file that is complete, and has no name of a block yet. */
   async #temporary(header: Uint8Array, block: Uint8Array): Promise<string> {
-    const write = async (): Promise<string> => {
-      const { path } = await this.#temporaries.write(chunksOf(header, block), { durable: false });
-      return path;
-    };
-    return write().catch(async (error: unknown) => {
+    const path = this.#temporaries.newPath();
+    const open = (): Promise<number> => this.#calls.open(path, OPEN_CREATE);
+    const file = await open().catch(async (error: unknown) => {
       if (systemCode(error) !== "ENOENT") throw error;
       await mkdir(this.#temporaries.folder, { recursive: true, mode: 0o700 });
       await this.#assertOurs();
-      return write();
+      return open();
     });
+    try {
+      await this.#writeAll(file, header, 0);
+      await this.#writeAll(file, block, header.byteLength);
+    } catch (error) {
+      await this.#temporaries.remove(path);
+      throw error;
+    } finally {
+      await this.#calls.close(file);
+    }
+    return path;
+  }
+
+  async #writeAll(file: number, bytes: Uint8Array, position: number): Promise<void> {
+    for (let written = 0; written < bytes.byteLength;) {
+      written += await this.#calls.write(file, bytes.subarray(written), position + written);
+    }
   }
 
   /** Another user's folder may hold what we would take for ours. One look, once it is there. */
@@ -372,10 +387,6 @@ export class DiskCache implements BlockCache {
       `the disk cache in ${this.#folder.root} is not usable, going on without: ${why}`,
     );
   }
-}
-
-async function* chunksOf(...chunks: Uint8Array[]): AsyncGenerator<Uint8Array> {
-  for (const chunk of chunks) yield chunk;
 }
 
 function ownFolder(): string {
