@@ -18,7 +18,7 @@ import { verifyStore, type VerifyReport } from "./verify.ts";
 /** Two segments, one with masks, and a tail. */
 async function filled(): Promise<{
   readonly fleet: Fleet;
-  readonly lane: { readonly id: string };
+  readonly lane: { readonly id: string; readonly close: () => Promise<unknown> };
 }> {
   const fleet = new Fleet();
   const lane = await fleet.openLane();
@@ -250,4 +250,33 @@ test("[Y7] a config that people broke is an error, and repair makes it again fro
       problem.source.includes("dimensions") ? 5_000 : undefined,
     );
   }
+});
+
+test("a seal of a lane's former life, which a checkpoint pins, is no gap in the one after it", async () => {
+  const { fleet, lane } = await filled();
+  await lane.close();
+  await fleet.maintenance().maintenance.run({ takeOver: true, force: "flush" });
+  const newest = await fleet.newest();
+  const own = newest.lanes.find((entry) => entry.lane === lane.id)!;
+  const seal = own.seal!.slot;
+  const key = slotKey(own.lane, seal);
+  // Its open record came again, was sealed and covered; nothing but the seal of old is left.
+  const lanes = [{ ...own, cursor: 1, head: 1, seal: { slot: 1, seenMs: 1 } }];
+  const next = {
+    ...newest,
+    number: newest.number + 1,
+    nonce: "later",
+    lanes,
+    floor: own.lastVersion,
+  };
+  await fleet.store.put(manifestKey(next.number), encodeManifest(next));
+  const slots: string[] = [];
+  for await (const { objects } of fleet.store.list({
+    prefix: slotKey(own.lane, 0).slice(0, -16),
+  })) {
+    slots.push(...objects.map((object) => object.key));
+  }
+  await fleet.store.deleteMany(slots.filter((other) => other !== key));
+  expect(slots).toContain(key);
+  expect(errors(await verify(fleet))).toEqual([]);
 });
