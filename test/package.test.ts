@@ -12,7 +12,7 @@ import { REPOSITORY_ROOT } from "./repository.ts";
  * it has them.
  */
 
-const UNPACKED_BYTES_MAX = 5_000_000;
+const UNPACKED_BYTES_MAX = 3_000_000;
 /** What `import("brainy")` must leave alone until it is used. */
 const LOADED_ON_USE =
   /node:worker_threads|node:child_process|file-system|\/s3|@aws-sdk|commander|cli-progress|\/ws\/|web-socket/;
