@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { Fleet, compaction, put } from "../../../test/support/fleet.ts";
+import { Fleet, compaction, put, statesOf } from "../../../test/support/fleet.ts";
 import { FileSystemStore } from "../../storage/adapters/file-system.ts";
 import type * as Source from "./worker-executor.ts";
 import { workerAvailable } from "./worker-executor.ts";
@@ -45,6 +45,23 @@ workerTest("a worker does the same as this thread", () =>
     await maintenance.run({ force: "compact" });
     expect((await fleet.newest()).segments).toMatchObject([{ rows: 21, vectorRows: 20 }]);
     await fleet.expectNothingLost();
+  }),
+);
+
+workerTest("[V1] a worker folds as the settings of the database say", () =>
+  withStore(async (store) => {
+    const { workerExecutor } = await compiled();
+    const fleet = new Fleet(1, store as never, undefined, "vector-clock");
+    const lanes = [await fleet.openLane(), await fleet.openLane()];
+    for (const lane of lanes) await lane.append([put("same", lane.id, [1, 2])]);
+    await using executor = workerExecutor({ descriptor: store.descriptor, seed: 1 });
+    const options = compaction({ conflictResolution: "vector-clock" });
+    const { maintenance } = fleet.maintenance({ executor, compaction: options });
+    await maintenance.run({ force: "compact" });
+    const manifest = await fleet.newest();
+    expect(manifest.segments).toMatchObject([{ rows: 1, vectorRows: 1 }]);
+    const state = (await statesOf(store, manifest, fleet.fold)).get("same")!;
+    expect(fleet.fold.siblings(state)).toHaveLength(2);
   }),
 );
 
