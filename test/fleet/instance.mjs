@@ -4,7 +4,7 @@
  *
  *   stop      ends the mix; answered when nothing is on its way any more
  *   audit     reads the whole database, notes it, and answers with a digest
- *   progress  answers with how many calls wrote and read so far
+ *   progress  answers with what it has done so far, in numbers
  *   create    adds a record if it is absent; answered with whether it did
  *   compact, verify, close
  */
@@ -61,11 +61,15 @@ const brain = new Brainy({
   ...(settings.indexing && { indexing: settings.indexing }),
   logging: { logger: { info: () => {}, warn: (message) => say({ k: "warn", message }) } },
 });
+let commits = 0;
+let manifestsCollected = 0;
 brain.on("*", ({ type, payload }) => {
   if (type === "index_updated") return;
   const { number, epoch, kind, lane, report, reason, instanceId } = payload;
   const event = { number, epoch, kind, lane, report, reason, instanceId };
   say({ k: "event", t: monotonicMs(), type, ...event });
+  if (type === "committed") commits++;
+  if (type === "collected") manifestsCollected += report.manifests;
 });
 
 const mix = new Mix({
@@ -104,7 +108,7 @@ async function audit({ level }) {
 const orders = {
   stop: () => mix.stop(),
   audit,
-  progress: () => mix.progress,
+  progress: () => ({ ...mix.progress, commits, manifestsCollected }),
   create: async ({ id }) => ({ isDone: await mix.create(id) }),
   compact: () => brain.compact(),
   verify: () => brain.verify(),
