@@ -1,4 +1,4 @@
-import { abortableClock, type Clock } from "./base/clock.ts";
+import { abortableClock, keepAlive, type Clock } from "./base/clock.ts";
 import { BrainyError, invalid } from "./base/errors.ts";
 import { refuseUnknownKeys } from "./base/nearest-name.ts";
 import {
@@ -12,7 +12,7 @@ import {
 } from "./call-options.ts";
 import type { DistributedConfig } from "./cluster/distributed-config.ts";
 import type { Database } from "./engine/database.ts";
-import { checkCondition, type Condition } from "./engine/condition.ts";
+import { checkCondition, type Condition, type ConditionalBatch } from "./engine/condition.ts";
 import { compileFilter } from "./engine/filter.ts";
 import type { Filter } from "./engine/filter-types.ts";
 import type { Draft } from "./format/operation.ts";
@@ -122,7 +122,7 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
       // An id that was made just now is nobody else's.
       if (isAbsent && record.id !== undefined) {
         const { id } = prepared;
-        await database.writeConditional({ id, condition: { kind: "absent" }, batch });
+        await this.#decide(database, { id, condition: { kind: "absent" }, batch });
       } else await database.write(batch);
       return prepared.id;
     });
@@ -254,7 +254,7 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
         rules: { dimensions: database.dimensions, metric: database.metric },
         embed: async (text) => (await this.#session.embed([text]))[0]!,
       });
-      if (condition !== undefined) return database.writeConditional({ id, condition, batch });
+      if (condition !== undefined) return this.#decide(database, { id, condition, batch });
       const [version] = await database.write(batch);
       return version!;
     });
@@ -505,6 +505,16 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
     return { snapshot: view.fullSnapshot(), release: async () => {} };
   }
 
+  /** Between two requests it may wait for another process, and this one must not end meanwhile. */
+  async #decide(database: Database, write: ConditionalBatch): Promise<string> {
+    const letGo = keepAlive();
+    try {
+      return await database.writeConditional(write);
+    } finally {
+      letGo();
+    }
+  }
+
   async #deleteIf(database: Database, target: unknown, condition: Condition): Promise<number> {
     if (typeof target !== "string") throw invalid("ifVersion is for a delete of one id");
     const id = checkId(target);
@@ -513,7 +523,7 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
     if (database.config === undefined) checkCondition(id, condition, undefined);
     const seen = condition.kind === "version" ? [condition.version] : undefined;
     const batch = { drafts: [{ kind: "delete", id, seen } satisfies Draft], bytes: 64 };
-    await database.writeConditional({ id, condition, batch });
+    await this.#decide(database, { id, condition, batch });
     return 1;
   }
 

@@ -18,6 +18,7 @@ class Child {
   readonly name: string;
   readonly counted: number[] = [];
   readonly won: number[] = [];
+  isClosed = false;
   readonly #process: ChildProcess;
   readonly ready: Promise<void>;
   readonly ended: Promise<void>;
@@ -29,15 +30,19 @@ class Child {
     let ready!: () => void;
     this.ready = new Promise((resolve) => (ready = resolve));
     this.ended = new Promise((resolve, reject) => {
-      this.#process.on("message", ({ ready: isReady, counted, won }: Message) => {
+      this.#process.on("message", ({ ready: isReady, counted, won, closed }: Message) => {
+        this.isClosed ||= closed === true;
         if (isReady === true) ready();
         if (counted !== undefined) this.counted.push(counted);
         if (won !== undefined) this.won.push(won);
         if (this.counted.length === diesAfter) this.#process.kill("SIGKILL");
       });
       this.#process.on("exit", (code, signal) => {
-        if (code === 0 || signal === "SIGKILL") resolve();
-        else reject(new Error(`${name} ended with ${code ?? signal}`));
+        // What it said last may still be on its way.
+        if (code === 0 || signal === "SIGKILL") {
+          if (this.#process.connected) this.#process.once("disconnect", resolve);
+          else resolve();
+        } else reject(new Error(`${name} ended with ${code ?? signal}`));
       });
     });
   }
@@ -61,6 +66,8 @@ export async function countTogether(storage: StorageOption, count: number): Prom
   for (const child of children) child.go();
   await Promise.all(children.map(({ ended }) => ended));
 
+  // A process that waits for another one does not end for want of something to do.
+  expect(children.map(({ isClosed }) => isClosed)).toEqual([true, true, false]);
   const numbers = children.flatMap(({ counted }) => counted);
   expect(new Set(numbers).size, "a number was counted twice").toBe(numbers.length);
   const { n } = (await brain.get("counter", { consistency: "strong" }))!.metadata;
