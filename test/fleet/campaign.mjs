@@ -248,6 +248,10 @@ function summaryOf({ summary, events }, fleet) {
     takeovers: count("took-over"),
     commits: count("committed"),
     seals: count("sealed"),
+    partitionsAcquired: count("partition_acquired"),
+    partitionsTakenOver: events.filter(
+      ({ type, from }) => type === "partition_acquired" && from !== undefined,
+    ).length,
     fenced: count("fenced"),
     discarded: count("discarded"),
     left: count("instance_left"),

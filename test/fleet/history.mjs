@@ -32,6 +32,7 @@ export function readHistory({ runs, wallMsAt }) {
     acknowledged: 0,
     open: 0,
     refused: 0,
+    withWrongClock: 0,
     conditional: 0,
     reads: 0,
     readsFailed: 0,
@@ -49,7 +50,8 @@ export function readHistory({ runs, wallMsAt }) {
     }
     for (const call of started.values()) {
       summary.calls++;
-      if (call.ok === true) summary.acknowledged++;
+      if (isOff) summary.withWrongClock++;
+      else if (call.ok === true) summary.acknowledged++;
       else if (CERTAIN_FAILURES.has(call.code)) summary.refused++;
       else summary.open++;
       if (call.ok !== true && CERTAIN_FAILURES.has(call.code)) continue;

@@ -65,8 +65,8 @@ let commits = 0;
 let manifestsCollected = 0;
 brain.on("*", ({ type, payload }) => {
   if (type === "index_updated") return;
-  const { number, epoch, kind, lane, report, reason, instanceId } = payload;
-  const event = { number, epoch, kind, lane, report, reason, instanceId };
+  const { number, epoch, kind, lane, report, reason, instanceId, partition, from } = payload;
+  const event = { number, epoch, kind, lane, report, reason, instanceId, partition, from };
   say({ k: "event", t: monotonicMs(), type, ...event });
   if (type === "committed") commits++;
   if (type === "collected") manifestsCollected += report.manifests;
