@@ -77,6 +77,23 @@ test("[S1] settings are in the store before the first slot that depends on them"
   expect(puts).toHaveLength(6);
 });
 
+test("[S2] dimensions that another process fixes between two reads were not taken out", async () => {
+  const { create, fix, inner, stored } = world();
+  await create();
+  const store = scripted(inner);
+  let isFixed = false;
+  store.script = {
+    before: async (request) => {
+      if (isFixed || request !== `get ${FIXED_SETTINGS_KEY}`) return;
+      isFixed = true;
+      await fix(384);
+    },
+  };
+  expect((await fix(384, store)).settings.dimensions).toBe(384);
+  expect(isFixed).toBe(true);
+  expect((await stored()).dimensions).toBe(384);
+});
+
 test("[S1] [S2] of two processes with dimensions left open one wins, the other writes nothing", async () => {
   for (const first of [384, 768]) {
     const { open, inner, stored } = world();

@@ -131,7 +131,8 @@ export async function fixDimensions(options: {
     }
     // Somebody may have uploaded a document from before the dimensions were fixed.
     const kept = await readFixedSettings(store);
-    if (kept?.databaseId === config.settings.databaseId) checkKept(config, kept);
+    const isOwn = kept?.databaseId === config.settings.databaseId;
+    if (isOwn && !(await agreesWithKept(store, stored, kept))) continue;
     const settings = { ...config.settings, dimensions };
     const changed = await changeConfig({ store, clock, random, stored, settings });
     if (changed !== undefined) {
@@ -227,15 +228,16 @@ export async function readStored(store: ObjectStore): Promise<StoredConfig | und
 }
 
 async function getStored(store: ObjectStore): Promise<StoredConfig | undefined> {
-  const found = await store.get(CONFIG_KEY);
-  if (found === undefined) return undefined;
-  const config = await decodeEdited(store, found.bytes);
-  // What programs write is right, and costs no further look.
-  if (!isSealedConfig(config)) {
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    const found = await store.get(CONFIG_KEY);
+    if (found === undefined) return undefined;
+    const stored = { config: await decodeEdited(store, found.bytes), etag: found.etag };
+    // What programs write is right, and costs no further look.
+    if (isSealedConfig(stored.config)) return stored;
     const kept = await readFixedSettings(store);
-    if (kept !== undefined) checkKept(config, kept);
+    if (kept === undefined || (await agreesWithKept(store, stored, kept))) return stored;
   }
-  return { config, etag: found.etag };
+  throw new BrainyError("BRAINY_UNAVAILABLE", `${CONFIG_KEY} changes faster than it can be read`);
 }
 
 async function decodeEdited(store: ObjectStore, bytes: Uint8Array): Promise<ConfigDocument> {
@@ -254,9 +256,19 @@ async function cure(store: ObjectStore): Promise<string> {
   return `, or run \`brainy verify --repair\`, which makes it from the copy of the fixed settings (${JSON.stringify(kept)})`;
 }
 
-function checkKept(config: ConfigDocument, kept: ConfigSettings): void {
+/**
+ * `false`: the document has changed since it was read, so it has to be read again: what differs may
+ * have been fixed in between. Rejects when it differs and is what the store has now.
+ */
+async function agreesWithKept(
+  store: ObjectStore,
+  { config, etag }: StoredConfig,
+  kept: ConfigSettings,
+): Promise<boolean> {
   const difference = fixedDifference(kept, config.settings);
-  if (difference !== undefined) throw editedError(describeDifference(difference));
+  if (difference === undefined) return true;
+  if ((await store.head(CONFIG_KEY))?.etag !== etag) return false;
+  throw editedError(describeDifference(difference));
 }
 
 function editedError(what: string): BrainyError {
