@@ -6,6 +6,9 @@ import { systemCode, unsyncedError } from "./file-errors.ts";
 /** What a dead process left behind is removed once it is this old by the file system's clock. */
 const LEFTOVER_MS = 3_600_000n;
 
+/** How far apart the times of files are that a kernel sets by itself: four milliseconds at most. */
+const TICK_MICROS = 4_000;
+
 /** Most bytes of one write(2): Node refuses 2 GiB and more. */
 const WRITE_BYTES_MAX = 2 ** 30;
 
@@ -27,6 +30,8 @@ export class FileTemporaries {
   readonly folder: string;
   readonly #calls: FileCalls;
   readonly #random: Random;
+  /** Modification time of the newest file. */
+  #lastMicros = 0;
 
   constructor(folder: string, calls: FileCalls, random: Random) {
     this.folder = folder;
@@ -116,14 +121,18 @@ export class FileTemporaries {
   }
 
   /**
-   * Fills the part of the modification time below one millisecond with chance. Kernels advance
-   * file times every few milliseconds only, and inode numbers are used again at once, so without
-   * this an object replaced twice quickly could get its first etag back.
+   * Moves the modification time on by up to one tick of the kernel's, by chance and to a later one
+   * than before. Kernels advance file times every few milliseconds only, and inode numbers are used
+   * again at once, so without this an object replaced twice quickly could get its first etag back.
    */
   async #markModified(file: number): Promise<void> {
     const { mtimeNs } = await this.#calls.stat(file);
-    const milliseconds = Number(mtimeNs / 1_000_000n) + 0.001 + this.#random.next() * 0.997;
-    await this.#calls.setModified(file, milliseconds / 1000);
+    const microseconds = Number(mtimeNs / 1_000n) + Math.floor(this.#random.next() * TICK_MICROS);
+    // Further ahead it can only be where somebody has set the clock back.
+    const isNear = this.#lastMicros - microseconds < 2 * TICK_MICROS;
+    this.#lastMicros = isNear ? Math.max(microseconds, this.#lastMicros + 1) : microseconds;
+    // Half of one more, since what is below a microsecond is cut off, and floats are not exact.
+    await this.#calls.setModified(file, (this.#lastMicros + 0.5) / 1e6);
   }
 }
 
