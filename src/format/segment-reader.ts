@@ -32,7 +32,7 @@ const TEXT_SECTIONS = {
 
 const KNOWN_SECTIONS: ReadonlySet<number> = new Set(Object.values(SECTION));
 /** Vectors arrive in pieces of this size, one of them ahead. */
-const PIECE_BYTES = 64 * BLOCK_BYTES;
+const PIECE_BYTES = 256 * BLOCK_BYTES;
 
 /**
  * One segment, read in pieces. Every byte it hands out was checked. Columns are read anew by each

@@ -150,8 +150,8 @@ function counting(bytes: Uint8Array<ArrayBuffer>): RangeSource & { reads: [numbe
 }
 
 test("vectors load in pieces that split rows, whatever the piece boundaries are", async () => {
-  const rows = manyRows(5_000, 299);
-  const source = counting(await write(rows, 299));
+  const rows = manyRows(5_000, 999);
+  const source = counting(await write(rows, 999));
   const segment = await SegmentReader.open(source, "k");
   const { stride } = segment.meta;
   const target = new Uint8Array(5_000 * stride * 4);
@@ -160,7 +160,7 @@ test("vectors load in pieces that split rows, whatever the piece boundaries are"
     slices.push(rows);
     await Promise.resolve();
   });
-  expect(slices).toEqual([Math.floor((4 * 2 ** 20) / (stride * 4)), 5_000]);
+  expect(slices).toEqual([Math.floor((16 * 2 ** 20) / (stride * 4)), 5_000]);
   const wanted = new Float32Array(5_000 * stride);
   for (const [i, { vector }] of rows.entries()) wanted.set(vector!, i * stride);
   expect(Buffer.from(target).equals(new Uint8Array(wanted.buffer))).toBe(true);

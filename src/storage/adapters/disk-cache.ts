@@ -97,6 +97,8 @@ export class DiskCache implements BlockCache {
   readonly #names = new Map<string, Uint8Array>();
   readonly #uses = new Map<string, Use>();
   readonly #writes = new Set<Promise<unknown>>();
+  /** Files that were read and are being closed. */
+  readonly #ending = new Set<Promise<void>>();
   #ours: Promise<void> | undefined;
   #waitingBytes = 0;
   #pausedUntilMs = Number.NEGATIVE_INFINITY;
@@ -207,7 +209,7 @@ export class DiskCache implements BlockCache {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
-    await Promise.all(this.#writes);
+    await Promise.all([...this.#writes, ...this.#ending]);
     await this.#folder.settled();
   }
 
@@ -217,6 +219,7 @@ export class DiskCache implements BlockCache {
     place: Place,
     target: Uint8Array<ArrayBuffer> | undefined,
   ): Promise<CachedBlock | "unused" | undefined> {
+    let touched = Promise.resolve();
     try {
       const nowMs = this.#clock.nowMs();
       if (this.#unusedMsMax !== undefined) {
@@ -228,10 +231,13 @@ export class DiskCache implements BlockCache {
         }
       }
       const block = await this.#readBlock(file, place, target);
-      if (block !== undefined) await this.#touch(file, place.path, nowMs);
+      if (block !== undefined) touched = this.#touch(file, place.path, nowMs);
       return block;
     } finally {
-      await this.#calls.close(file);
+      // Nobody waits for what is only written down for a later eviction.
+      const ended = touched.then(() => this.#calls.close(file)).catch(() => undefined);
+      this.#ending.add(ended);
+      void ended.finally(() => this.#ending.delete(ended));
     }
   }
 
@@ -249,15 +255,9 @@ export class DiskCache implements BlockCache {
       bytes = whole.subarray(BLOCK_HEADER_BYTES, count);
     } else {
       const head = new Uint8Array(BLOCK_HEADER_BYTES);
-      // Both are awaited whatever happens: nothing may write to the target after this returned.
-      const [headCount, count] = await Promise.allSettled([
-        this.#readAll(file, head, 0),
-        this.#readAll(file, target, BLOCK_HEADER_BYTES),
-      ]);
-      if (headCount.status === "rejected") throw headCount.reason;
-      if (count.status === "rejected") throw count.reason;
-      header = decodeBlockHeader(head.subarray(0, headCount.value), place);
-      bytes = target.subarray(0, count.value);
+      const count = await this.#calls.readMany(file, [head, target], 0);
+      header = decodeBlockHeader(head.subarray(0, count), place);
+      bytes = target.subarray(0, Math.max(0, count - BLOCK_HEADER_BYTES));
     }
     if (header === undefined || header.bytes !== bytes.byteLength) return undefined;
     if (header.checksum !== checksum64(bytes)) return undefined;

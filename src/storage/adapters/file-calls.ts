@@ -28,6 +28,8 @@ export interface FileCalls {
   open(path: string, flags: number): Promise<number>;
   close(file: number): Promise<void>;
   read(file: number, target: Uint8Array, position: number): Promise<number>;
+  /** One after the other, as far as there are bytes. */
+  readMany(file: number, targets: readonly Uint8Array[], position: number): Promise<number>;
   write(file: number, source: Uint8Array, position: number): Promise<number>;
   fsync(file: number): Promise<void>;
   stat(file: number): Promise<FileStats>;
@@ -47,6 +49,7 @@ export interface FileCalls {
 const open = promisify(fs.open);
 const close = promisify(fs.close);
 const read = promisify(fs.read);
+const readv = promisify(fs.readv);
 const write = promisify(fs.write);
 const fstat = promisify(fs.fstat);
 const futimes = promisify(fs.futimes);
@@ -62,6 +65,7 @@ export const systemFileCalls: FileCalls = {
   close: (file) => close(file),
   read: async (file, target, position) =>
     (await read(file, target, 0, target.byteLength, position)).bytesRead,
+  readMany: async (file, targets, position) => (await readv(file, targets, position)).bytesRead,
   write: async (file, source, position) =>
     (await write(file, source, 0, source.byteLength, position)).bytesWritten,
   fsync: promisify(fs.fsync),
