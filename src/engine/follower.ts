@@ -219,10 +219,10 @@ export class Follower implements Following {
       const log = await listLog(store);
       hybridClock.observeStore(log.storeMs);
       const number = await this.#newestNumber();
-      if (number > this.#view.manifest.number) {
-        await this.#tryAdopt(number);
-        continue;
-      }
+      // What was collected before the listing is covered by every manifest that exists after it, so
+      // the listing serves the newer one as well.
+      if (number > this.#view.manifest.number) await this.#tryAdopt(number);
+      if (this.#view.manifest.number < number) continue;
       if (!(await this.#readLog(log, known))) continue;
       this.#caughtUp = started;
       return;
