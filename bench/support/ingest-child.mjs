@@ -54,7 +54,10 @@ async function withDelays(run) {
 const pool = vectorPool(10_000, seededRandom(1));
 const idle = await withDelays(() => wait(2_000));
 
-const brain = new Brainy({ storage: folder, compaction: !flags.includes("no-compaction") });
+const compaction = !flags.includes("no-compaction");
+// Without it nothing makes room, and writes would wait for that.
+const limits = compaction ? {} : { tailBytesMax: 2 ** 40 };
+const brain = new Brainy({ storage: folder, compaction, limits });
 let compactions = 0;
 let rssMax = 0;
 /** Asking costs a third of a millisecond, so only one slot in sixteen asks. */
