@@ -5,8 +5,8 @@ import { once } from "node:events";
 import { loadavg } from "node:os";
 import { fileURLToPath } from "node:url";
 import { setTimeout as wait } from "node:timers/promises";
-import { newBucket, stopServer } from "./support/bucket.mjs";
-import { dist, inFolder, median, quantile, report, round } from "./support/report.mjs";
+import { newBucket, s3Server } from "./support/s3.mjs";
+import { dist, median, quantile, report, round } from "./support/report.mjs";
 
 const { Brainy } = await import(dist("index.js"));
 const { HintRelay } = await import(dist("distributed.js"));
@@ -30,8 +30,8 @@ function percentiles(values) {
 }
 
 /** `pauseMs` is between writes, at random from nothing to twice as much. */
-async function measure(folder, { count, pauseMs, consistency, coordination = {} }) {
-  const storage = await newBucket(folder);
+async function measure(server, { count, pauseMs, consistency, coordination = {} }) {
+  const storage = await newBucket(server);
   const open = { storage, coordination };
   const writer = new Brainy({
     storage,
@@ -61,26 +61,24 @@ async function measure(folder, { count, pauseMs, consistency, coordination = {} 
   return { latencyMs: percentiles(latencies), readerRequestsPer100Records: per100 };
 }
 
-await inFolder(async (folder) => {
-  const relay = new HintRelay({ port: 0 });
-  const webSocket = { coordinationMethod: "websocket", coordinator: await relay.start() };
-  const few = Math.ceil(COUNT / 4);
-  const results = {
-    polling: await measure(folder, { count: few, pauseMs: 500 }),
-    throughStore: await measure(folder, {
-      count: few,
-      pauseMs: 500,
-      coordination: { coordinationMethod: "s3-polling" },
-    }),
-    webSocket: await measure(folder, { count: COUNT, pauseMs: 100, coordination: webSocket }),
-    webSocketBackToBack: await measure(folder, {
-      count: COUNT,
-      pauseMs: 0,
-      coordination: webSocket,
-    }),
-    strongRead: await measure(folder, { count: COUNT, pauseMs: 50, consistency: "strong" }),
-  };
-  await relay.close();
-  stopServer(folder);
-  report("freshness", results, loadBefore);
-});
+const server = s3Server();
+const relay = new HintRelay({ port: 0 });
+const webSocket = { coordinationMethod: "websocket", coordinator: await relay.start() };
+const few = Math.ceil(COUNT / 4);
+const results = {
+  polling: await measure(server, { count: few, pauseMs: 500 }),
+  throughStore: await measure(server, {
+    count: few,
+    pauseMs: 500,
+    coordination: { coordinationMethod: "s3-polling" },
+  }),
+  webSocket: await measure(server, { count: COUNT, pauseMs: 100, coordination: webSocket }),
+  webSocketBackToBack: await measure(server, {
+    count: COUNT,
+    pauseMs: 0,
+    coordination: webSocket,
+  }),
+  strongRead: await measure(server, { count: COUNT, pauseMs: 50, consistency: "strong" }),
+};
+await relay.close();
+report("freshness", results, loadBefore);
