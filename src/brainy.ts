@@ -1,4 +1,4 @@
-import { abortableClock, keepAlive, type Clock } from "./base/clock.ts";
+import { abortableClock, type Clock } from "./base/clock.ts";
 import { BrainyError, invalid } from "./base/errors.ts";
 import { refuseUnknownKeys } from "./base/nearest-name.ts";
 import {
@@ -12,7 +12,7 @@ import {
 } from "./call-options.ts";
 import type { DistributedConfig } from "./cluster/distributed-config.ts";
 import type { Database } from "./engine/database.ts";
-import { checkCondition, type Condition, type ConditionalBatch } from "./engine/condition.ts";
+import { checkCondition, type Condition } from "./engine/condition.ts";
 import { compileFilter } from "./engine/filter.ts";
 import type { Filter } from "./engine/filter-types.ts";
 import type { Draft } from "./format/operation.ts";
@@ -91,8 +91,8 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
   }
 
   /** Opens the database now rather than on first use, so that its errors come here. */
-  async init(): Promise<void> {
-    await this.#session.open();
+  init(): Promise<void> {
+    return this.#awake(async () => void (await this.#session.open()));
   }
 
   /**
@@ -122,7 +122,7 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
       // An id that was made just now is nobody else's.
       if (isAbsent && record.id !== undefined) {
         const { id } = prepared;
-        await this.#decide(database, { id, condition: { kind: "absent" }, batch });
+        await database.writeConditional({ id, condition: { kind: "absent" }, batch });
       } else await database.write(batch);
       return prepared.id;
     });
@@ -254,7 +254,7 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
         rules: { dimensions: database.dimensions, metric: database.metric },
         embed: async (text) => (await this.#session.embed([text]))[0]!,
       });
-      if (condition !== undefined) return this.#decide(database, { id, condition, batch });
+      if (condition !== undefined) return database.writeConditional({ id, condition, batch });
       const [version] = await database.write(batch);
       return version!;
     });
@@ -382,8 +382,8 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
   }
 
   /** Resolves when everything written so far is durable. */
-  async flush(): Promise<void> {
-    await (await this.#session.open()).flush();
+  flush(): Promise<void> {
+    return this.#awake(async () => (await this.#session.open()).flush());
   }
 
   /**
@@ -392,7 +392,7 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
    */
   async compact(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
     refuseUnknownKeys(options, ["signal"], "options");
-    await this.#session.compact(options);
+    await this.#awake(() => this.#session.compact(options));
   }
 
   /**
@@ -400,12 +400,12 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
    * later, whatever is written or deleted until then. Costs no copy; pins what it needs.
    */
   async checkpoint(name: string): Promise<void> {
-    await (await this.#session.openToWrite()).checkpoint(name);
+    await this.#awake(async () => (await this.#session.openToWrite()).checkpoint(name));
   }
 
   /** Forgets a checkpoint; what only it needed is collected by the next compaction. */
   async deleteCheckpoint(name: string): Promise<void> {
-    await (await this.#session.openToWrite()).deleteCheckpoint(name);
+    await this.#awake(async () => (await this.#session.openToWrite()).deleteCheckpoint(name));
   }
 
   /**
@@ -425,7 +425,7 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
     // A damaged database does not open, and must be looked at all the same.
     const { store } = await this.#session.openStore();
     const { verifyStore } = await import("./engine/verify.ts");
-    return verifyStore({ store, clock, random, ...options });
+    return this.#awake(() => verifyStore({ store, clock, random, ...options }));
   }
 
   /**
@@ -465,7 +465,7 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
 
   /** Flushes and closes. Idempotent: the second caller waits for the first one's close. */
   close(): Promise<void> {
-    return this.#session.close();
+    return this.#awake(() => this.#session.close());
   }
 
   /** The same as `close`. */
@@ -475,6 +475,10 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #awake<T>(run: () => Promise<T>): Promise<T> {
+    return this.#session.monitor.awake.during(run);
   }
 
   /** For work between whose slices a caller may give up. */
@@ -505,16 +509,6 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
     return { snapshot: view.fullSnapshot(), release: async () => {} };
   }
 
-  /** Between two requests it may wait for another process, and this one must not end meanwhile. */
-  async #decide(database: Database, write: ConditionalBatch): Promise<string> {
-    const letGo = keepAlive();
-    try {
-      return await database.writeConditional(write);
-    } finally {
-      letGo();
-    }
-  }
-
   async #deleteIf(database: Database, target: unknown, condition: Condition): Promise<number> {
     if (typeof target !== "string") throw invalid("ifVersion is for a delete of one id");
     const id = checkId(target);
@@ -523,7 +517,7 @@ export class Brainy<Metadata extends object = JsonObject> implements AsyncDispos
     if (database.config === undefined) checkCondition(id, condition, undefined);
     const seen = condition.kind === "version" ? [condition.version] : undefined;
     const batch = { drafts: [{ kind: "delete", id, seen } satisfies Draft], bytes: 64 };
-    await this.#decide(database, { id, condition, batch });
+    await database.writeConditional({ id, condition, batch });
     return 1;
   }
 

@@ -1,4 +1,4 @@
-import type { Clock } from "./base/clock.ts";
+import { Awake, type Clock } from "./base/clock.ts";
 import { isBrainyError } from "./base/errors.ts";
 import type { Role } from "./cluster/role.ts";
 import type { ContentCache, ContentCacheCounters } from "./engine/content-cache.ts";
@@ -120,6 +120,8 @@ export interface NearFigures {
 
 /** Counts what an instance does, and judges how it is. */
 export class Monitor {
+  /** What users wait for keeps the process alive; what runs in the background does not. */
+  readonly awake = new Awake();
   readonly #clock: Clock;
   readonly #near: NearFigures;
   readonly #process: ProcessFigures;
@@ -147,7 +149,7 @@ export class Monitor {
     const startedMs = this.#clock.monotonicMs();
     let isFailure = false;
     try {
-      return await run();
+      return await this.awake.during(run);
     } catch (error) {
       // A wrong call, or one that was given up, says nothing about this instance.
       isFailure = !(isBrainyError(error) && error.action === "fix-call") && !isAbort(error);

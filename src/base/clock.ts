@@ -54,3 +54,18 @@ export function keepAlive(): () => void {
   const timer = setInterval(() => undefined, FAR_MS);
   return () => clearInterval(timer);
 }
+
+/** Keeps a process from ending while calls are under way, however they wait. */
+export class Awake {
+  #calls = 0;
+  #letGo = (): void => undefined;
+
+  async during<T>(run: () => Promise<T>): Promise<T> {
+    if (this.#calls++ === 0) this.#letGo = keepAlive();
+    try {
+      return await run();
+    } finally {
+      if (--this.#calls === 0) this.#letGo();
+    }
+  }
+}
