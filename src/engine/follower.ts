@@ -1,9 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import { BrainyError, isBrainyError } from "../base/errors.ts";
 import type { Checkpoint } from "../format/checkpoint.ts";
-import { slotKey } from "../format/keys.ts";
 import type { Manifest, SegmentEntry } from "../format/manifest.ts";
-import { decodeSlot } from "../format/slot.ts";
 import type { LaneId } from "../format/version.ts";
 import type { OperationColumns } from "../format/operation-columns.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
@@ -14,7 +12,7 @@ import type { HybridClock } from "./hybrid-clock.ts";
 import { isJunk } from "./lane-ledger.ts";
 import { LoadedSegment } from "./loaded-segment.ts";
 import { listLog, type LogListing } from "./log-listing.ts";
-import { readSlots } from "./log-reader.ts";
+import { isLeftBehind, readSlots } from "./log-reader.ts";
 import {
   findNewestManifest,
   isUndisturbed,
@@ -282,20 +280,12 @@ export class Follower implements Following {
       const gap = waiting.findIndex(({ number }, i) => number !== from + i);
       const count = gap < 0 ? waiting.length : gap;
       if (count > 0 && !(await this.#readLane(lane, from, from + count))) return false;
-      if (gap >= 0 && !(await this.#isLeftBehind(lane, waiting[gap]!.number))) return false;
+      if (gap < 0) continue;
+      const { floor } = this.#view.manifest;
+      const { number } = waiting[gap]!;
+      if (!(await isLeftBehind({ ...this.#options, lane, number, floor }))) return false;
     }
     return true;
-  }
-
-  /**
-   * Whether a slot that follows a gap is of a lane that has ended long ago: its open record was
-   * sent twice, and the second arrived after the lane was collected up to its seal. Nothing at or
-   * below the floor can appear any more. Above it, what is missing has to be waited for.
-   */
-  async #isLeftBehind(lane: LaneId, number: number): Promise<boolean> {
-    const key = slotKey(lane, number);
-    const found = await this.#options.store.get(key);
-    return found !== undefined && decodeSlot(found.bytes, key).version <= this.#view.manifest.floor;
   }
 
   async #readLane(lane: LaneId, from: number, to: number): Promise<boolean> {

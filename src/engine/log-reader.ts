@@ -1,8 +1,8 @@
 import type { Clock } from "../base/clock.ts";
 import { BrainyError, corrupt } from "../base/errors.ts";
 import { slotKey } from "../format/keys.ts";
-import { decodeSlotColumns, type SlotColumns } from "../format/slot.ts";
-import type { LaneId } from "../format/version.ts";
+import { decodeSlot, decodeSlotColumns, type SlotColumns } from "../format/slot.ts";
+import type { LaneId, Version } from "../format/version.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 
 /** Slots read at once: enough to hide a store's latency, few enough to bound memory to 64 MiB. */
@@ -42,4 +42,21 @@ export async function* readSlots(options: {
     }
   }
   return true;
+}
+
+/**
+ * Whether a slot that follows a gap is of a lane that has ended long ago: its open record was
+ * sent twice, and the second arrived after the lane was collected up to its seal. Nothing at or
+ * below the floor can appear any more. Above it, what is missing has to be waited for.
+ */
+export async function isLeftBehind(options: {
+  readonly store: ObjectStore;
+  readonly lane: LaneId;
+  readonly number: number;
+  readonly floor: Version;
+}): Promise<boolean> {
+  const { store, lane, number, floor } = options;
+  const key = slotKey(lane, number);
+  const found = await store.get(key);
+  return found !== undefined && decodeSlot(found.bytes, key).version <= floor;
 }

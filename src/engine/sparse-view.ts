@@ -1,18 +1,16 @@
 import type { Clock } from "../base/clock.ts";
 import { BrainyError, isBrainyError } from "../base/errors.ts";
-import { slotKey } from "../format/keys.ts";
 import { emptyManifest, type Manifest, type SegmentEntry } from "../format/manifest.ts";
 import { decodeAttributes } from "../format/operation-attributes.ts";
 import type { OperationColumns } from "../format/operation-columns.ts";
 import type { Operation } from "../format/operation.ts";
 import { SegmentReader } from "../format/segment-reader.ts";
-import { decodeSlot } from "../format/slot.ts";
 import type { LaneId } from "../format/version.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import { loadDeletions } from "./deletion-store.ts";
 import { isJunk } from "./lane-ledger.ts";
 import { listLog } from "./log-listing.ts";
-import { readSlots } from "./log-reader.ts";
+import { isLeftBehind, readSlots } from "./log-reader.ts";
 import { readNewestManifest } from "./manifest-store.ts";
 import { storeRange } from "./store-range.ts";
 import { View } from "./view.ts";
@@ -80,7 +78,9 @@ async function readOperations(options: SparseViewOptions): Promise<Operation[] |
     const waiting = slots.filter(({ number }) => number >= from);
     const gap = waiting.findIndex(({ number }, i) => number !== from + i);
     const to = from + (gap < 0 ? waiting.length : gap);
-    if (gap >= 0 && !(await isLeftBehind(store, manifest, lane, waiting[gap]!.number))) {
+    const after = waiting[gap];
+    const { floor } = manifest;
+    if (after && !(await isLeftBehind({ store, lane, number: after.number, floor }))) {
       return undefined;
     }
     for await (const columns of slotsOf(options, { lane, from, to })) {
@@ -95,18 +95,6 @@ async function readOperations(options: SparseViewOptions): Promise<Operation[] |
     operations.push(...(await segmentOperations(options, manifest, segment)));
   }
   return operations;
-}
-
-/** As a follower judges a gap: above the floor, what is missing has to be waited for. */
-async function isLeftBehind(
-  store: ObjectStore,
-  { floor }: Manifest,
-  lane: LaneId,
-  number: number,
-): Promise<boolean> {
-  const key = slotKey(lane, number);
-  const found = await store.get(key);
-  return found !== undefined && decodeSlot(found.bytes, key).version <= floor;
 }
 
 async function* slotsOf(
