@@ -191,10 +191,21 @@ class RecordHistory {
     if (newest !== undefined && !isDeleted(newest.version)) {
       return `lost: ${describe(newest)} was acknowledged`;
     }
-    if (shown !== undefined && !isDeleted(shown)) {
+    // A patch goes with the put that it is over: a delete between the two may arrive after both.
+    if (shown !== undefined && !isDeleted(this.#putUnder(shown))) {
       return `gone back: this process had shown version ${shown}`;
     }
     return undefined;
+  }
+
+  /** The version of the newest known put that what was shown can rest on. */
+  #putUnder(shown) {
+    let under;
+    for (const { kind, version } of this.#bases) {
+      const isUnder = kind === "put" && version !== undefined && version <= shown;
+      if (isUnder && (under === undefined || version > under)) under = version;
+    }
+    return under ?? shown;
   }
 
   #problemOfPast(version, read) {

@@ -176,3 +176,18 @@ test("whatever is a fold of what must and what may be there passes", () => {
     }),
   );
 });
+
+test("a late delete takes a patch along that a reader had seen, and not what is over it", () => {
+  const eventual = { level: "eventual" } as const;
+  const put = operation("put", 100);
+  const patch = operation("patch", 200, { startMs: 190 });
+  const patched: Sighting = ["a", version(200), put.value, patch.value, null];
+  const reads = [read(210, patched, eventual), read(300, ["a"], eventual)];
+  // A clock that is behind stamped it between the two, after the patch had been read.
+  const between = operation("delete", 150, { startMs: 215, stampMsMax: 230, ackedMs: 240 });
+  expect(kinds([put, patch, between], reads)).toEqual([]);
+  const before = operation("delete", 50, { startMs: 40, stampMsMax: 55, ackedMs: 60 });
+  expect(kinds([put, patch, before], reads)).toEqual(["gone"]);
+  const open = { ...put, ...OPEN };
+  expect(kinds([open, patch, before], reads)).toEqual(["gone"]);
+});
