@@ -5,7 +5,7 @@ import { ManualClock } from "../test/support/manual-clock.ts";
 import { scripted } from "../test/support/scripted-store.ts";
 import { Brainy } from "./brainy.ts";
 import { MemoryStore } from "./storage/adapters/memory.ts";
-import type { BrainyOptions } from "./types.ts";
+import type { BrainyOptions, ReadFreshness } from "./types.ts";
 
 function open(store: MemoryStore, options: BrainyOptions = {}): Brainy {
   const storage = { type: "store", store: scripted(store) } as const;
@@ -114,4 +114,22 @@ test("[R13] a record that is read from the store by its id is the one that an in
     }),
     { numRuns: 40 },
   );
+});
+
+test("a write-only instance tells which manifest it read, not the one that it last heard of", async () => {
+  const store = new MemoryStore();
+  const writer = open(store, { writeOnly: true, compaction: false });
+  const told: ReadFreshness[] = [];
+  const onFreshness = (freshness: ReadFreshness): void => void told.push(freshness);
+  await writer.get("a", { onFreshness });
+  await writer.add([1, 0], {}, { id: "a" });
+  const hybrid = open(store);
+  await hybrid.compact();
+  await writer.get("a", { onFreshness });
+  const { manifest } = hybrid.getMetrics().index;
+  expect(manifest).toBeGreaterThan(1);
+  expect(told.map((one) => [one.stalenessMs, one.manifest])).toEqual([
+    [0, 0],
+    [0, manifest],
+  ]);
 });

@@ -306,13 +306,17 @@ export class Database implements AsyncDisposable {
     this.#assertOpen();
     freshness.signal?.throwIfAborted();
     await this.#lookForDatabase();
-    if (this.#config === undefined) return read(View.empty());
+    if (this.#config === undefined) {
+      freshness.onAnswer?.({ stalenessMs: 0, manifest: 0 });
+      return read(View.empty());
+    }
     // What this process has acknowledged is in the store, and so it is seen.
     const { store, clock } = this.#options;
     const { databaseId } = this.#config.settings;
-    const view = await sparseView({ store, clock, databaseId, ids, signal: freshness.signal });
+    const { signal } = freshness;
+    const { view, manifestNumber } = await sparseView({ store, clock, databaseId, ids, signal });
     const result = await read(view);
-    freshness.onAnswer?.({ stalenessMs: 0, manifest: this.#following!.manifest.number });
+    freshness.onAnswer?.({ stalenessMs: 0, manifest: manifestNumber });
     return result;
   }
 
@@ -484,7 +488,7 @@ export class Database implements AsyncDisposable {
     const { store, clock } = this.#options;
     await this.#following!.catchUp();
     const view =
-      this.#follower?.view ?? (await sparseView({ store, clock, databaseId, ids: [id] }));
+      this.#follower?.view ?? (await sparseView({ store, clock, databaseId, ids: [id] })).view;
     const version = findRecord(view, id, clock.nowMs())?.record.version;
     if (version !== undefined) this.#hybridClock.observe(version);
     return version;

@@ -34,12 +34,17 @@ export interface SparseViewOptions {
  * Costs two LISTs, a GET for the manifest and one for each slot that no segment covers, and for
  * each segment three small ranged GETs, and about five for an id that it has.
  */
-export async function sparseView(options: SparseViewOptions): Promise<View> {
+export async function sparseView(
+  options: SparseViewOptions,
+): Promise<{ readonly view: View; readonly manifestNumber: number }> {
   for (let attempt = 1; ; attempt++) {
     options.signal?.throwIfAborted();
     try {
-      const operations = await readOperations(options);
-      if (operations !== undefined) return viewOf(options.databaseId, operations);
+      const found = await readOperations(options);
+      if (found !== undefined) {
+        const { operations, manifestNumber } = found;
+        return { view: viewOf(options.databaseId, operations), manifestNumber };
+      }
     } catch (error) {
       // A segment was replaced and collected under it.
       const isGone = isBrainyError(error, "BRAINY_NOT_FOUND");
@@ -59,7 +64,11 @@ function viewOf(databaseId: string, operations: readonly Operation[]): View {
 }
 
 /** `undefined`: a slot vanished, so there is a newer manifest that covers it. */
-async function readOperations(options: SparseViewOptions): Promise<Operation[] | undefined> {
+async function readOperations(
+  options: SparseViewOptions,
+): Promise<
+  { readonly operations: readonly Operation[]; readonly manifestNumber: number } | undefined
+> {
   const { store, databaseId, ids, signal } = options;
   const log = await listLog(store, signal);
   // After the log: what was covered and collected before the LIST left no gap to notice.
@@ -94,7 +103,7 @@ async function readOperations(options: SparseViewOptions): Promise<Operation[] |
   for (const segment of manifest.segments) {
     operations.push(...(await segmentOperations(options, manifest, segment)));
   }
-  return operations;
+  return { operations, manifestNumber: manifest.number };
 }
 
 async function* slotsOf(

@@ -29,7 +29,7 @@ const BUSY: Partial<Plan> = { idleRate: 0, stallRate: 0, deathRate: 0, jumpRate:
 const DEFECTS: readonly Planted[] = [
   { defect: "answers-before-it-stores", seedsMax: 3 },
   { defect: "ignores-if-absent", seedsMax: 10 },
-  { defect: "deletes-one-slot-more", seedsMax: 20 },
+  { defect: "deletes-one-slot-more", seedsMax: 10 },
   { defect: "lists-without-a-page", seedsMax: 3 },
   { defect: "lists-what-was", seedsMax: 3 },
   { defect: "forgets-seals", seedsMax: 20, plan: IDLE },
