@@ -15,15 +15,22 @@ async function until(id) {
   while (!(await brain.has(id))) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
-/** The event says that it is durable; it is here a moment later. */
+/** The event says that it is durable; it is here a moment later, unless all ends before that. */
 async function say({ from, slot }) {
-  await until(`x${slot}`);
+  try {
+    await until(`x${slot}`);
+  } catch (error) {
+    if (isClosing && error.code === "BRAINY_CLOSED") return;
+    throw error;
+  }
   if (process.connected) process.send({ from, slot, has: true });
 }
 
+let isClosing = false;
 brain.on("log", ({ payload }) => void say(payload));
 process.on("message", async (message) => {
   if (message === "close") {
+    isClosing = true;
     await brain.close();
     process.disconnect();
     return;
