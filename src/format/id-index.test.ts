@@ -25,6 +25,19 @@ test("entries are sorted by hash and then by row", () => {
   );
 });
 
+test("many rows are in the same order as few", () => {
+  const his = Uint32Array.from({ length: 5_000 }, (_, row) => Math.imul(row % 1_700, 0x9e3779b1));
+  const los = Uint32Array.from({ length: 5_000 }, (_, row) => Math.imul(row % 3_400, 0x85ebca6b));
+  const wanted = [...his.keys()].toSorted(
+    (a, b) => his[a]! - his[b]! || los[a]! - los[b]! || a - b,
+  );
+  for (const count of [2_048, 2_049, 5_000]) {
+    const { index } = buildIdIndex(his.subarray(0, count), los.subarray(0, count));
+    const rows = [...uint32View(index)].filter((_, i) => i % 3 === 2);
+    expect(rows).toEqual(wanted.filter((row) => row < count));
+  }
+});
+
 test("the stretch that the fence names holds every row of a hash, over many collisions too", () => {
   // Few different hashes, each on several stretches: the worst that a fence can meet.
   const count = 9 * FENCE_EVERY + 17;
