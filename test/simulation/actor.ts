@@ -9,16 +9,42 @@ import { HOUR, MINUTE } from "./plan.ts";
 import type { VirtualProcess } from "./virtual-process.ts";
 import type { World } from "./world.ts";
 
+/** What one process run works with. */
+export interface Workplace {
+  readonly database: Database;
+  readonly readOnly: boolean;
+  readonly maintains: boolean;
+  /** Goes on after the last step, until somebody else ends it. */
+  readonly stays: boolean;
+  /** Runs one act of a user. */
+  during(run: () => Promise<void>): Promise<void>;
+  /** Something that only processes of this kind do; without it they do what all do. */
+  readonly act?: (() => Promise<void>) | undefined;
+  close(): Promise<void>;
+  /** Leaves without a word. */
+  abandon(): void;
+}
+
+/** How an actor's runs come to what they work with. */
+export interface Trade {
+  /** Decides what a run is to be, and returns what makes it so. */
+  begin(process: VirtualProcess): () => Promise<Workplace>;
+  /** Errors that a call may end with, besides those of the weather. */
+  tolerates(error: unknown): boolean;
+}
+
 /** One place where process runs follow each other, each with a database of its own. */
 export class Actor {
   readonly #world: World;
   readonly #name: string;
+  readonly #trade: Trade;
   isDone = false;
   #run = 0;
 
-  constructor(world: World, name: string) {
+  constructor(world: World, name: string, trade: Trade = new Embedded(world)) {
     this.#world = world;
     this.#name = name;
+    this.#trade = trade;
   }
 
   start(): void {
@@ -34,13 +60,14 @@ export class Actor {
       this.#run++;
       scheduler.after(delayMs, () => this.start());
     };
-    const life = new Life(this.#world, process, () => follow(scheduler.below(10_000)));
+    const onDeath = (): void => follow(scheduler.below(10_000));
+    const life = new Life({ world: this.#world, trade: this.#trade, process, onDeath });
     life.live().then(
       () => follow(scheduler.below(5_000)),
       (error: unknown) => {
         // A life that ended early was a step, so that no weather goes on for ever.
         this.#world.stepsLeft--;
-        if (isExpected(error)) follow(scheduler.below(20_000));
+        if (isExpected(error) || this.#trade.tolerates(error)) follow(scheduler.below(20_000));
         else this.#world.fail(error);
       },
     );
@@ -52,44 +79,89 @@ function isExpected(error: unknown): boolean {
   return isBrainyError(error, "BRAINY_UNAVAILABLE") || isBrainyError(error, "BRAINY_CONFLICT");
 }
 
-/** One process run. */
-class Life {
+/** A database in a process of its own, which knows of no others. */
+class Embedded implements Trade {
   readonly #world: World;
-  readonly #process: VirtualProcess;
-  readonly #onDeath: () => void;
-  #database!: Database;
-  /** What reads of this process have shown already, or its own writes. */
-  #known = new Set<string>();
-  #hasJumped = false;
-  #writesOpen = 0;
 
-  constructor(world: World, process: VirtualProcess, onDeath: () => void) {
+  constructor(world: World) {
     this.#world = world;
-    this.#process = process;
-    this.#onDeath = onDeath;
   }
 
-  async live(): Promise<void> {
-    const { scheduler, plan } = this.#world;
+  begin(process: VirtualProcess): () => Promise<Workplace> {
+    const { scheduler } = this.#world;
     const readOnly = scheduler.chance(0.15);
     // Who holds no index has read nothing, and may not write where that counts.
     const mayBeBlind = this.#world.resolution === "last-write-wins";
     const writeOnly = !readOnly && scheduler.chance(0.2) && mayBeBlind;
     const maintains = !readOnly && scheduler.chance(0.7);
     const only = readOnly ? ", only to read" : writeOnly ? ", only to write" : "";
-    scheduler.note(`${this.#process.name} starts${only}`);
+    scheduler.note(`${process.name} starts${only}`);
+    return async () => {
+      const database = await this.#world.open(process, { readOnly, writeOnly, maintains });
+      return {
+        database,
+        readOnly,
+        maintains,
+        stays: false,
+        during: (run) => run(),
+        close: () => database.close(),
+        abandon: () => {},
+      };
+    };
+  }
+
+  tolerates(): boolean {
+    return false;
+  }
+}
+
+/** One process run. */
+class Life {
+  readonly #world: World;
+  readonly #process: VirtualProcess;
+  readonly #trade: Trade;
+  readonly #onDeath: () => void;
+  #work!: Workplace;
+  /** What reads of this process have shown already, or its own writes. */
+  #known = new Set<string>();
+  #hasJumped = false;
+  #writesOpen = 0;
+
+  constructor(options: {
+    readonly world: World;
+    readonly trade: Trade;
+    readonly process: VirtualProcess;
+    readonly onDeath: () => void;
+  }) {
+    this.#world = options.world;
+    this.#trade = options.trade;
+    this.#process = options.process;
+    this.#onDeath = options.onDeath;
+  }
+
+  async live(): Promise<void> {
+    const { scheduler, plan } = this.#world;
+    const open = this.#trade.begin(this.#process);
     this.#scheduleTrouble();
-    const role = { readOnly, writeOnly, maintains };
-    this.#database = await this.#world.open(this.#process, role);
+    this.#work = await open();
     while (this.#world.stepsLeft-- > 0) {
-      await this.#act(readOnly, maintains);
+      await this.#work.during(() => this.#act());
       this.#checkBackground();
       await this.#think();
       if (scheduler.chance(0.04)) break;
     }
-    if (plan.deathRate > 0 && scheduler.chance(0.3)) return;
+    if (this.#work.stays && this.#world.stepsLeft <= 0) return;
+    if (plan.deathRate > 0 && scheduler.chance(0.3)) return this.#work.abandon();
     await this.#until(() => this.#writesOpen === 0);
-    await this.#database.close();
+    await this.#work.close();
+  }
+
+  get #database(): Database {
+    return this.#work.database;
+  }
+
+  #isExpected(error: unknown): boolean {
+    return isExpected(error) || this.#trade.tolerates(error);
   }
 
   /** Death and stalls come in the middle of anything. */
@@ -126,11 +198,14 @@ class Life {
     await this.#process.wait(scheduler.below(limit));
   }
 
-  async #act(readOnly: boolean, maintains: boolean): Promise<void> {
+  async #act(): Promise<void> {
     const { scheduler } = this.#world;
+    const { readOnly, maintains, act } = this.#work;
     const dice = scheduler.below(100);
     try {
-      if (dice < 28 || readOnly) await this.#read(scheduler.chance(0.6) ? "strong" : "eventual");
+      if (act !== undefined && scheduler.chance(0.1)) await act();
+      else if (dice < 28 || readOnly)
+        await this.#read(scheduler.chance(0.6) ? "strong" : "eventual");
       else if (dice < 44) await this.#decide();
       else if (dice < 50) this.#decideInBackground();
       else if (dice < 72) await this.#write();
@@ -140,7 +215,7 @@ class Life {
       else if (dice < 96) await this.#checkpoint();
       else await this.#readCheckpoint();
     } catch (error) {
-      if (!isExpected(error)) throw error;
+      if (!this.#isExpected(error)) throw error;
       scheduler.note(`${this.#process.name} ! ${(error as Error).message.slice(0, 120)}`);
     }
   }
@@ -158,7 +233,7 @@ class Life {
 
   #writeInBackground(): void {
     this.#write().catch((error: unknown) => {
-      if (!isExpected(error)) this.#world.fail(error);
+      if (!this.#isExpected(error)) this.#world.fail(error);
     });
   }
 
@@ -200,7 +275,7 @@ class Life {
 
   #decideInBackground(): void {
     this.#decide().catch((error: unknown) => {
-      if (!isExpected(error)) this.#world.fail(error);
+      if (!this.#isExpected(error)) this.#world.fail(error);
     });
   }
 

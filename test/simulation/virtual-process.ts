@@ -34,10 +34,7 @@ export class VirtualProcess {
     this.clock = {
       nowMs: () => scheduler.nowMs + this.skewMs,
       monotonicMs: () => scheduler.nowMs - this.#suspendedMs,
-      sleep: (ms, signal) => {
-        signal?.throwIfAborted();
-        return this.wait(ms);
-      },
+      sleep: (ms, signal) => this.#sleep(ms, signal),
       breathe: () => this.wait(0),
     };
   }
@@ -53,6 +50,24 @@ export class VirtualProcess {
   wait(ms: number): Promise<void> {
     return new Promise((resolve) => {
       this.scheduler.after(ms, () => this.deliver(resolve));
+    });
+  }
+
+  /** Whether it stands still. */
+  get isStalled(): boolean {
+    return this.#stalledUntilMs > this.scheduler.nowMs;
+  }
+
+  #sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
+    if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => reject(signal?.reason as Error);
+      signal?.addEventListener("abort", onAbort, { once: true });
+      const wake = (): void => {
+        signal?.removeEventListener("abort", onAbort);
+        resolve();
+      };
+      this.scheduler.after(ms, () => this.deliver(wake));
     });
   }
 
