@@ -8,7 +8,7 @@ import { readSlots } from "./compaction-job-slots.ts";
 import { FlushTail } from "./compaction-job-tail.ts";
 import type { CompactionResult } from "./compaction.ts";
 import type { RecordState } from "./record-state.ts";
-import { isAbove, rowOfState } from "./state-row.ts";
+import { hasRemains, rowOfState } from "./state-row.ts";
 
 /** Items of a cheap loop between two looks at the clock. */
 const ITEMS_PER_LOOK = 256;
@@ -47,7 +47,7 @@ export async function runFlush(context: JobContext, job: FlushJob): Promise<Comp
     moved: new Map<SegmentId, Uint32Array>(),
     lanes: slots.lanes,
     junkCount: tail.junkCount,
-    hasRemains: rows.some(({ live, residual }) => !live || isAbove(residual, job.base.floor)),
+    hasRemains: rows.some((row) => hasRemains(row, job.base.floor)),
   };
 }
 

@@ -2,7 +2,6 @@ import { BrainyError, corrupt } from "../base/errors.ts";
 import type { SegmentEntry, SegmentId } from "../format/manifest.ts";
 import { writeSegment } from "../format/segment-writer.ts";
 import type { SegmentRow } from "../format/segment.ts";
-import type { Version } from "../format/version.ts";
 import {
   openSegment,
   storeSegment,
@@ -17,7 +16,7 @@ import {
   type MergeLayout,
 } from "./compaction-job-select.ts";
 import { mergeMemoryBytes } from "./compaction-plan.ts";
-import { isAbove } from "./state-row.ts";
+import { hasRemains } from "./state-row.ts";
 import { ROW_DROPPED, type CompactionResult } from "./compaction.ts";
 
 /**
@@ -51,14 +50,10 @@ export async function runMerge(context: JobContext, job: MergeJob): Promise<Comp
     moved: new Map(inputs.map(({ segment }, i) => [segment.id, layout.moved[i]!])),
     lanes: [],
     junkCount: 0,
-    hasRemains: hasRemains(layout, job.base.floor),
+    hasRemains:
+      inputs.some(({ copied: [, , tombstones] }) => tombstones.length > 0) ||
+      layout.rewritten.some((rows) => rows.some((row) => hasRemains(row, job.base.floor))),
   };
-}
-
-/** Dead rows, and live ones that keep operations above the floor. */
-function hasRemains({ rowCount, liveRows, rewritten }: MergeLayout, floor: Version): boolean {
-  if (rowCount > liveRows) return true;
-  return rewritten.some((rows) => rows.some(({ residual }) => isAbove(residual, floor)));
 }
 
 function inputsOf({ base, inputs, limits }: MergeJob): SegmentEntry[] {

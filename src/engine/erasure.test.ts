@@ -186,6 +186,19 @@ test("[ER4] a quiet database that has nothing to erase is left alone", async () 
   expect([...(await contents(world.store)).keys()]).toEqual(before);
 });
 
+test("[ER4] fields of a record that is not there, which stay for ever, are no reason to rewrite", async () => {
+  const world = new World();
+  const database = await world.open({ wanted: { conflictResolution: "crdt" } });
+  const patch: Draft = { kind: "patch", id: "r1", metadata: JSON.stringify({ color: "red" }) };
+  await database.write({ drafts: [patch], bytes: 100 });
+  await database.write(put("r2", "a text"));
+  await database.compact();
+  await world.pass(5 * DAY, database);
+  const { manifest } = database.stats();
+  await world.pass(7 * DAY, database);
+  expect(database.stats().manifest).toBe(manifest);
+});
+
 test("[ER5] what a checkpoint names stays, and goes when it is deleted", async () => {
   const world = new World();
   const database = await filled(world);

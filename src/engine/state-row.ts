@@ -33,9 +33,13 @@ export function stateOfResidual(
   return operations.map(stateOf).reduce(merge);
 }
 
-/** Whether a later floor may fold some of what a row keeps. */
-export function isAbove(residual: readonly Operation[] | undefined, floor: Version): boolean {
-  return residual?.some(({ version }) => version > floor) === true;
+/**
+ * Whether a row that was folded below `floor` has something that a later floor does away with: it is
+ * a tombstone, or keeps operations above this one. Field by field (`crdt`), a patch of a record that
+ * is not there stays for ever, since a later put that has not seen it shows its fields.
+ */
+export function hasRemains({ live, residual }: SegmentRow, floor: Version): boolean {
+  return residual === undefined ? !live : residual.some(({ version }) => version > floor);
 }
 
 function attributesText(attributes: Attributes | undefined): string {
