@@ -33,6 +33,9 @@ export interface Trade {
   tolerates(error: unknown): boolean;
 }
 
+/** How long a process may stand still. */
+const STALLS_MS = [20_000, 20 * MINUTE, 5 * HOUR, 26 * HOUR, 48 * HOUR] as const;
+
 /** One place where process runs follow each other, each with a database of its own. */
 export class Actor {
   readonly #world: World;
@@ -166,26 +169,27 @@ class Life {
 
   /** Death and stalls come in the middle of anything. */
   #scheduleTrouble(): void {
-    const { scheduler, plan } = this.#world;
+    const { scheduler, faults, plan } = this.#world;
     const soon = (): number => scheduler.below(scheduler.pick([200, 5_000, 10 * MINUTE, 3 * HOUR]));
-    if (scheduler.chance(plan.deathRate)) {
-      scheduler.after(soon(), () => {
+    const deathMs = soon();
+    if (faults.occurs("death", plan.deathRate)) {
+      scheduler.after(deathMs, () => {
         if (!this.#process.isAlive) return;
         this.#process.kill();
         this.#onDeath();
       });
     }
     for (let i = 0; i < 3; i++) {
-      if (!scheduler.chance(plan.stallRate)) continue;
-      scheduler.after(soon(), () => {
-        this.#process.stall(scheduler.pick([20_000, 20 * MINUTE, 5 * HOUR, 26 * HOUR, 48 * HOUR]));
-      });
+      const [stallMs, forMs] = [soon(), scheduler.pick(STALLS_MS)];
+      if (!faults.occurs("stall", plan.stallRate)) continue;
+      scheduler.after(stallMs, () => this.#process.stall(forMs));
     }
     // A suspension may hide a jump until the store has answered again.
-    if (scheduler.chance(plan.jumpRate) && !this.#process.suspends) {
-      scheduler.after(soon(), () => {
+    const [jumpMs, byMs] = [soon(), scheduler.pick([-HOUR, -20_000, 20_000, HOUR])];
+    if (faults.occurs("clock-jump", this.#process.suspends ? 0 : plan.jumpRate)) {
+      scheduler.after(jumpMs, () => {
         scheduler.note(`${this.#process.name}: its clock jumps`);
-        this.#process.skewMs += scheduler.pick([-HOUR, -20_000, 20_000, HOUR]);
+        this.#process.skewMs += byMs;
         this.#hasJumped = true;
       });
     }
@@ -222,6 +226,7 @@ class Life {
 
   async #compact(): Promise<void> {
     const { scheduler } = this.#world;
+    this.#world.operations++;
     try {
       await this.#database.compact({ force: scheduler.chance(0.5) ? "flush" : "compact" });
     } catch (error) {
@@ -242,6 +247,7 @@ class Life {
     const { drafts, tokens } = this.#world.drafts((id) => knownOf(this.#database, id));
     const mayWrite = !this.#hasJumped;
     this.#writesOpen++;
+    this.#world.operations += drafts.length;
     try {
       const versions = await this.#database.write({ drafts, bytes: 100 * drafts.length });
       const what = drafts.map(
@@ -284,6 +290,7 @@ class Life {
     const { history, scheduler } = this.#world;
     const mayWrite = !this.#hasJumped;
     this.#writesOpen++;
+    this.#world.operations++;
     try {
       const id = scheduler.pick(CONDITIONAL_IDS);
       const level = scheduler.pick(["strong", "eventual"] as const);
@@ -312,6 +319,7 @@ class Life {
 
   async #read(level: "strong" | "eventual"): Promise<void> {
     const { history, scheduler } = this.#world;
+    this.#world.operations++;
     if (level === "eventual") await this.#hear();
     const required = level === "strong" ? history.expectation() : new Set(this.#known);
     // Of a process without an index too: these are all the ids there are.
@@ -330,6 +338,7 @@ class Life {
     const { history, scheduler, checkpoints } = this.#world;
     const name = `c${checkpoints.size + 1}-${this.#process.name.replace(".", "-")}`;
     const required = history.expectation();
+    this.#world.operations++;
     const expiresInMs = scheduler.chance(0.3) ? 6 * HOUR : undefined;
     const { expiresAtMs } = await this.#database.checkpoint(name, expiresInMs);
     scheduler.note(`${this.#process.name} = checkpoint ${name}`);
@@ -371,6 +380,7 @@ export async function checkCheckpoint(
 ): Promise<void> {
   const pinned = world.checkpoints.get(name)!;
   const { expiresAtMs } = pinned;
+  world.operations++;
   const isPinned = (): boolean => expiresAtMs === undefined || world.scheduler.nowMs < expiresAtMs;
   if (!isPinned()) return;
   let seen: Map<string, Seen>;

@@ -51,6 +51,7 @@ export function weatherOf(scheduler: Scheduler, { isPatient }: Plan): Weather {
     zombieMs: scheduler.pick([10_000, HOUR, 48 * HOUR]),
     duplicateRate: scheduler.pick([0, 0, 0.1, 0.4]),
     pageSize: scheduler.pick([1_000, 1_000, 20, 10, 3]),
+    splitRate: scheduler.pick([0, 0, 0.1, 0.5]),
     isListShuffled: scheduler.chance(0.4),
     hasContentEtags: scheduler.chance(0.5),
   };

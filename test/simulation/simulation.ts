@@ -1,5 +1,6 @@
 import { verifyStore } from "../../src/engine/verify.ts";
 import type { Database } from "../../src/engine/database.ts";
+import type { Fault } from "./faults.ts";
 import { Actor, checkCheckpoint, knownOf } from "./actor.ts";
 import { CONDITIONAL_IDS, everything, textOf } from "./observe.ts";
 import { HOUR, MINUTE } from "./plan.ts";
@@ -9,6 +10,13 @@ import { World, type SimulationResult, type WorldOptions } from "./world.ts";
 /** Raised with the seed and the end of the trace in its message. */
 export class SimulationError extends Error {
   override readonly name = "SimulationError";
+  /** Every fault of the run up to its failure. */
+  readonly occurred: readonly Fault[];
+
+  constructor(message: string, occurred: readonly Fault[], options: ErrorOptions) {
+    super(message, options);
+    this.occurred = occurred;
+  }
 }
 
 /**
@@ -25,6 +33,7 @@ export async function simulate(options: WorldOptions): Promise<SimulationResult>
       `seed ${options.seed}: ${textOfError(error)}\n\n` +
         `replay: BRAINY_SEED=${options.seed} BRAINY_RUNS=1 npx vitest run test/simulation\n` +
         `${world.describePlan()}\n${world.scheduler.traceTail}`,
+      world.faults.occurred,
       { cause: error },
     );
   }

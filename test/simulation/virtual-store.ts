@@ -10,6 +10,7 @@ import type {
   PutResult,
   StoredObject,
 } from "../../src/storage/object-store.ts";
+import type { Faults } from "./faults.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { VirtualProcess } from "./virtual-process.ts";
 
@@ -28,6 +29,8 @@ export interface Weather {
   /** Chance that the network brings a conditional put a second time, up to `zombieMs` later. */
   duplicateRate: number;
   readonly pageSize: number;
+  /** Chance that a page of a listing ends after any of its keys. */
+  readonly splitRate: number;
   /** Listings in the order of a hash and not of keys. */
   readonly isListShuffled: boolean;
   /** Equal bytes have equal etags. */
@@ -53,6 +56,7 @@ export type Defect =
 /** The objects themselves. Requests take effect here, one at a time. */
 export class Bucket {
   readonly scheduler: Scheduler;
+  readonly faults: Faults;
   readonly weather: Weather;
   readonly defect: Defect | undefined;
   readonly objects = new Map<string, Held>();
@@ -63,10 +67,16 @@ export class Bucket {
   #version = 0;
   #past: ReadonlyMap<string, Held> = new Map();
 
-  constructor(scheduler: Scheduler, weather: Weather, defect: Defect | undefined) {
-    this.scheduler = scheduler;
-    this.weather = weather;
-    this.defect = defect;
+  constructor(options: {
+    readonly scheduler: Scheduler;
+    readonly faults: Faults;
+    readonly weather: Weather;
+    readonly defect: Defect | undefined;
+  }) {
+    this.scheduler = options.scheduler;
+    this.faults = options.faults;
+    this.weather = options.weather;
+    this.defect = options.defect;
   }
 
   put(key: string, bytes: Uint8Array<ArrayBuffer>, condition: PutCondition | undefined): PutResult {
@@ -127,12 +137,20 @@ export class Bucket {
       if (place > after) found.push({ place, key });
     }
     found.sort((a, b) => (a.place < b.place ? -1 : 1));
-    const listed = found.slice(0, this.weather.pageSize);
+    const listed = found.slice(0, this.#pageSize(found.length));
     const isWhole = listed.length === found.length;
     const isLost = this.defect === "lists-without-a-page" && this.scheduler.chance(0.1);
     const objects = isLost ? [] : listed.flatMap(({ key }) => this.info(key) ?? []);
     const page = { objects, prefixes: [], storeMs: this.scheduler.nowMs };
     return { page, next: isWhole ? undefined : listed.at(-1)!.place };
+  }
+
+  #pageSize(found: number): number {
+    const { pageSize, splitRate } = this.weather;
+    if (found < 2) return pageSize;
+    // Between any two keys: slots of one lane, manifests, what an operation has just made.
+    const early = 1 + this.scheduler.below(Math.min(found, pageSize) - 1);
+    return this.faults.occurs("split-list", splitRate) ? early : pageSize;
   }
 }
 
@@ -143,7 +161,7 @@ function hashText(text: string): string {
 }
 
 /** What becomes of a request that fares badly. */
-const FATES = ["request lost", "answer lost", "refused after the effect", "late"] as const;
+const FATES = ["request-lost", "answer-lost", "error-after-effect", "late-effect"] as const;
 
 /** How long a sender waits for an answer before it gives up. */
 const TIME_OUT_MS = 3_000;
@@ -193,12 +211,13 @@ export class VirtualStore implements ObjectStore {
       return this.#process.wait(1).then(() => ({ etag: "none" as Etag, storeMs: scheduler.nowMs }));
     }
     const { duplicateRate, zombieMs } = this.#bucket.weather;
-    if (options.condition !== undefined && scheduler.chance(duplicateRate)) {
+    const againMs = scheduler.random.next() ** 3 * zombieMs;
+    if (options.condition !== undefined && this.#bucket.faults.occurs("duplicate", duplicateRate)) {
       const again = (): void => {
         const { kind } = attempt(() => this.#bucket.put(key, own, options.condition));
         if (kind === "value") scheduler.note(`${this.#process.name} put ${key}: again`);
       };
-      scheduler.after(scheduler.random.next() ** 3 * zombieMs, again);
+      scheduler.after(againMs, again);
     }
     return this.#write(`put ${key}`, () => {
       const result = this.#bucket.put(key, own, options.condition);
@@ -247,13 +266,9 @@ export class VirtualStore implements ObjectStore {
     readonly canLinger: boolean;
   }): Promise<T> {
     const { what, effect, canLinger } = request;
-    const { scheduler, weather } = this.#bucket;
+    const { scheduler } = this.#bucket;
     this.requests++;
-    const isBad = scheduler.chance(weather.faultRate);
-    let fate: (typeof FATES)[number] | "answered" = isBad ? scheduler.pick(FATES) : "answered";
-    if (fate === "late" && !(canLinger && scheduler.chance(weather.zombieRate))) {
-      fate = "request lost";
-    }
+    const { fate, lateMs } = this.#fate(canLinger);
     const thereMs = this.#wayMs();
     const backMs = this.#wayMs();
     return new Promise((resolve, reject) => {
@@ -267,9 +282,9 @@ export class VirtualStore implements ObjectStore {
         const outcome = attempt(effect);
         const said = outcome.kind === "value" ? fate : "conflict";
         scheduler.note(`${this.#process.name} ${what}${said === "answered" ? "" : `: ${said}`}`);
-        if (fate === "late") this.#bucket.zombies--;
-        else if (fate === "answer lost") fail(TIME_OUT_MS);
-        else if (fate === "refused after the effect") fail(backMs);
+        if (fate === "late-effect") this.#bucket.zombies--;
+        else if (fate === "answer-lost") fail(TIME_OUT_MS);
+        else if (fate === "error-after-effect") fail(backMs);
         else {
           scheduler.after(backMs, () => {
             this.#process.deliver(() => {
@@ -279,18 +294,31 @@ export class VirtualStore implements ObjectStore {
           });
         }
       };
-      if (fate === "request lost" || fate === "late") fail(TIME_OUT_MS);
-      if (fate === "late") {
+      if (fate === "request-lost" || fate === "late-effect") fail(TIME_OUT_MS);
+      if (fate === "late-effect") {
         this.#bucket.zombies++;
-        scheduler.after(TIME_OUT_MS + scheduler.random.next() ** 3 * weather.zombieMs, arrive);
-      } else if (fate !== "request lost") scheduler.after(thereMs, arrive);
+        scheduler.after(TIME_OUT_MS + lateMs, arrive);
+      } else if (fate !== "request-lost") scheduler.after(thereMs, arrive);
     });
   }
 
+  #fate(canLinger: boolean): {
+    readonly fate: (typeof FATES)[number] | "answered";
+    readonly lateMs: number;
+  } {
+    const { scheduler, weather, faults } = this.#bucket;
+    const picked = scheduler.pick(FATES);
+    const lateMs = scheduler.random.next() ** 3 * weather.zombieMs;
+    const isLate = scheduler.chance(weather.zombieRate) && canLinger;
+    const kind = picked === "late-effect" && !isLate ? "request-lost" : picked;
+    return { fate: faults.occurs(kind, weather.faultRate) ? kind : "answered", lateMs };
+  }
+
   #wayMs(): number {
-    const { scheduler, weather } = this.#bucket;
-    const limit = scheduler.chance(weather.slowRate) ? weather.slowMs : weather.latencyMs;
-    return 1 + scheduler.random.next() * limit;
+    const { scheduler, weather, faults } = this.#bucket;
+    const part = scheduler.random.next();
+    const isSlow = faults.occurs("latency-spike", weather.slowRate);
+    return 1 + part * (isSlow ? weather.slowMs : weather.latencyMs);
   }
 }
 

@@ -9,6 +9,7 @@ import type { ConflictResolution } from "../../src/format/config.ts";
 import type { Draft } from "../../src/format/operation.ts";
 import type { LaneId, Version } from "../../src/format/version.ts";
 import { retrying } from "../../src/storage/layers/retrying.ts";
+import { Faults, type FaultKind } from "./faults.ts";
 import { History } from "./history.ts";
 import { JUDGES } from "./oracle.ts";
 import { BLIND_IDS } from "./observe.ts";
@@ -29,6 +30,8 @@ export interface WorldOptions {
   readonly resolves?: boolean | undefined;
   /** A defect of the engine instead of the store: its compactor knows one way to fold only. */
   readonly foldsByVersion?: boolean | undefined;
+  /** Numbers of faults that do not happen, though the draws choose them. */
+  readonly suppressed?: Pick<ReadonlySet<number>, "has"> | undefined;
 }
 
 /** What one simulation did. */
@@ -37,11 +40,15 @@ export interface SimulationResult {
   readonly traceHash: string;
   readonly events: number;
   readonly days: number;
+  /** Reads, writes, deletes, decisions, compactions and checkpoints that were asked for. */
+  readonly operations: number;
   readonly acknowledged: number;
   readonly checks: number;
   readonly skipped: number;
   readonly decisions: number;
   readonly manifests: number;
+  /** How often each kind of fault occurred; those that did not are not there. */
+  readonly faults: Readonly<Partial<Record<FaultKind, number>>>;
 }
 
 /** What a checkpoint may show, and what it has shown. */
@@ -55,6 +62,7 @@ export interface Pinned {
 /** What all processes of one simulation share. */
 export class World {
   readonly scheduler: Scheduler;
+  readonly faults: Faults;
   readonly history: History;
   readonly resolution: ConflictResolution;
   readonly #resolves: boolean;
@@ -69,6 +77,7 @@ export class World {
   tokens = 0;
   incarnations = 0;
   manifests = 0;
+  operations = 0;
   #failure: unknown;
   #hasFailed = false;
 
@@ -80,8 +89,11 @@ export class World {
     this.history = new History(JUDGES[this.#resolves ? "resolver" : resolution]);
     this.#foldsByVersion = foldsByVersion;
     this.scheduler = new Scheduler(seed);
+    this.faults = new Faults(this.scheduler, options.suppressed);
     this.plan = { ...planOf(this.scheduler), ...plan };
-    this.bucket = new Bucket(this.scheduler, weatherOf(this.scheduler, this.plan), defect);
+    const { scheduler, faults } = this;
+    const weather = weatherOf(scheduler, this.plan);
+    this.bucket = new Bucket({ scheduler, faults, weather, defect });
     this.bucket.onStored = (key, bytes) => this.history.stored(key, bytes);
     this.stepsLeft = this.plan.steps;
   }
@@ -96,12 +108,14 @@ export class World {
       seed: this.#seed,
       traceHash,
       events,
+      operations: this.operations,
       days: (nowMs - 1_700_000_000_000) / (24 * HOUR),
       acknowledged: this.history.acknowledgedCount,
       checks: this.history.checks,
       skipped: this.history.skipped,
       decisions: this.history.decisions,
       manifests: this.manifests,
+      faults: Object.fromEntries(this.faults.counts),
     };
   }
 
@@ -119,9 +133,10 @@ export class World {
   }
 
   newProcess(name: string, isSteady = false): VirtualProcess {
-    const { skewMs } = this.plan;
+    const skewMs = Math.round((2 * this.scheduler.random.next() - 1) * this.plan.skewMs);
+    const isWrong = this.faults.occurs("clock-skew", isSteady || skewMs === 0 ? 0 : 1);
     return new VirtualProcess(`${name}.${++this.incarnations}`, this.scheduler, {
-      skewMs: isSteady ? 0 : Math.round((2 * this.scheduler.random.next() - 1) * skewMs),
+      skewMs: isWrong ? skewMs : 0,
       suspends: this.scheduler.chance(0.5),
     });
   }
