@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { simulate, SimulationError } from "./simulation.ts";
 
 const FIRST_SEED = Number(process.env["BRAINY_SEED"] ?? 1);
-const RUNS = Math.ceil(Number(process.env["BRAINY_RUNS"] ?? 100) / 10);
+const RUNS = Math.ceil(Number(process.env["BRAINY_RUNS"] ?? 120) / 4);
 const RESOLUTIONS = ["vector-clock", "crdt"] as const;
 /** Every third seed shows a compactor that folds by version. */
 const SEEDS_MAX = 12;

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { simulate } from "./simulation.ts";
 
 const FIRST_SEED = Number(process.env["BRAINY_SEED"] ?? 1);
-const RUNS = Number(process.env["BRAINY_RUNS"] ?? 100);
+const RUNS = Number(process.env["BRAINY_RUNS"] ?? 120);
 
 for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS; seed++) {
   test(`[Z1] [Z2] [Z3] [Z4] [Z7] whatever fails, readers see what was acknowledged: BRAINY_SEED=${seed} BRAINY_RUNS=1`, async () => {

@@ -3,7 +3,7 @@ import type { Database } from "../../src/engine/database.ts";
 import type { Fault } from "./faults.ts";
 import { Actor, checkCheckpoint, knownOf } from "./actor.ts";
 import { CONDITIONAL_IDS, everything, textOf } from "./observe.ts";
-import { HOUR, MINUTE } from "./plan.ts";
+import { HOUR, MINUTE, type Plan } from "./plan.ts";
 import { VirtualStore } from "./virtual-store.ts";
 import { World, type SimulationResult, type WorldOptions } from "./world.ts";
 
@@ -12,10 +12,12 @@ export class SimulationError extends Error {
   override readonly name = "SimulationError";
   /** Every fault of the run up to its failure. */
   readonly occurred: readonly Fault[];
+  readonly plan: Plan;
 
-  constructor(message: string, occurred: readonly Fault[], options: ErrorOptions) {
+  constructor(message: string, { faults, plan }: World, options: ErrorOptions) {
     super(message, options);
-    this.occurred = occurred;
+    this.occurred = faults.occurred;
+    this.plan = plan;
   }
 }
 
@@ -33,7 +35,7 @@ export async function simulate(options: WorldOptions): Promise<SimulationResult>
       `seed ${options.seed}: ${textOfError(error)}\n\n` +
         `replay: BRAINY_SEED=${options.seed} BRAINY_RUNS=1 npx vitest run test/simulation\n` +
         `${world.describePlan()}\n${world.scheduler.traceTail}`,
-      world.faults.occurred,
+      world,
       { cause: error },
     );
   }
