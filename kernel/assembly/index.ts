@@ -3,3 +3,5 @@
 export { gather, scan } from "./scan";
 export { sortEntries } from "./heap";
 export { allFinite, finishRows } from "./norms";
+export { addRows, searchGraph } from "./graph";
+export { encodeRows, quantiseQuery } from "./quantise";

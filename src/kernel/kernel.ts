@@ -17,6 +17,21 @@ export interface KernelExports {
     start: number,
     end: number,
   ): number;
+  /** Encodes `count` rotated vectors as the rows from `start` on. */
+  encodeRows(graph: number, vectors: number, start: number, count: number, isUnit: number): void;
+  /** Makes the vector of a walk its query. */
+  quantiseQuery(graph: number, walk: number): void;
+  /** Adds every `step`-th row of `[start, end)`, each chosen among the `width` nearest found. */
+  addRows(
+    graph: number,
+    walk: number,
+    start: number,
+    end: number,
+    step: number,
+    width: number,
+  ): void;
+  /** The best `width` entries of a walk for its query, in order; returns how many. */
+  searchGraph(graph: number, walk: number, width: number): number;
   /** 1 when none of `length` floats is NaN or infinite. */
   allFinite(pointer: number, length: number): number;
 }
