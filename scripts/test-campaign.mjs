@@ -26,6 +26,8 @@ const { values } = parseArgs({
     jobs: { type: "string", default: String(availableParallelism()) },
     /** Only these, by name and with commas. */
     modes: { type: "string" },
+    /** A defect of the store that every run gets, to see a campaign find it. */
+    defect: { type: "string" },
     /** Runs one failure again: its file, or what it says under `task`. */
     replay: { type: "string" },
     /** Where the report and the failures go. */
@@ -88,6 +90,7 @@ async function campaign() {
     durationMs: minutes * 60_000,
     operationsMax: operations,
     modes,
+    defect: values.defect,
     nowMs: Date.now,
     log: (line) => console.log(line),
     onFailure: ({ task, kind, message, minimised }) => {

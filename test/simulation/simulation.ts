@@ -33,7 +33,10 @@ export async function simulate(options: WorldOptions): Promise<SimulationResult>
   } catch (error) {
     throw new SimulationError(
       `seed ${options.seed}: ${textOfError(error)}\n\n` +
-        `replay: BRAINY_SEED=${options.seed} BRAINY_RUNS=1 npx vitest run test/simulation\n` +
+        // Less of a seed is what a campaign runs, which names its own command.
+        (options.suppressed === undefined && options.plan === undefined
+          ? `replay: BRAINY_SEED=${options.seed} BRAINY_RUNS=1 npx vitest run test/simulation\n`
+          : "") +
         `${world.describePlan()}\n${world.scheduler.traceTail}`,
       world,
       { cause: error },

@@ -83,4 +83,7 @@ test("failures that are likely to have one cause have one name", () => {
     "seed 17: Error: 018bcfe5ffff-00000a-01HF7YAT00ABCDEFGHJKMNPQRT is acknowledged but not stored";
   expect(kindOfFailure(one)).toBe("Error: … is acknowledged but not stored");
   expect(kindOfFailure(other)).toBe(kindOfFailure(one));
+  const below =
+    "seed 1: Error: maintenance failed\n  because of BrainyError: p/000003.json is gone\n\nreplay";
+  expect(kindOfFailure(below)).toBe("BrainyError: p/….json is gone");
 });

@@ -1,3 +1,4 @@
+import type { Defect } from "../virtual-store.ts";
 import { minimise, type Minimised } from "./minimise.ts";
 import { ProcessPool, type PoolOptions } from "./process-pool.ts";
 import { kindOfFailure, MODES, type Answer, type Mode, type Task } from "./run-task.ts";
@@ -11,6 +12,8 @@ export interface CampaignOptions extends PoolOptions {
   readonly operationsMax?: number | undefined;
   /** Default: all. */
   readonly modes?: readonly Mode[] | undefined;
+  /** Planted in every run, to see what a campaign makes of it. */
+  readonly defect?: Defect | undefined;
   readonly nowMs: () => number;
   /** Lines for people. */
   readonly log: (line: string) => void;
@@ -103,11 +106,11 @@ class Campaign {
   }
 
   async #loop(): Promise<void> {
-    const { durationMs, operationsMax = Infinity, firstSeed } = this.#options;
+    const { durationMs, operationsMax = Infinity, firstSeed, defect } = this.#options;
     while (this.#elapsedMs < durationMs && (this.#totals["operations"] ?? 0) < operationsMax) {
       const given = this.#given++;
       const mode = this.#modes[given % this.#modes.length]!;
-      const task = { mode, seed: firstSeed + Math.floor(given / this.#modes.length) };
+      const task = { mode, seed: firstSeed + Math.floor(given / this.#modes.length), defect };
       const answer = await this.#pool.run(task);
       this.#runs[mode] = (this.#runs[mode] ?? 0) + 1;
       if (answer.kind === "passed") addUp(this.#totals, answer.result);

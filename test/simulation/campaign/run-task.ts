@@ -80,7 +80,9 @@ export function resultOf({
 /** A word for what went wrong: the same for failures that are likely to have one cause. */
 export function kindOfFailure(message: string): string {
   if (message.includes("\n  shows ")) return "a read shows what it may not show";
-  const line = message.split("\n", 1)[0]!.replace(/^seed \d+: /, "");
+  // What lies below says more than that something failed.
+  const cause = message.split("\n\n", 1)[0]!.split("\n  because of ").at(-1)!;
+  const line = cause.split("\n", 1)[0]!.replace(/^seed \d+: /, "");
   return line
     .replaceAll(/[0-9a-f]{12}-[0-9a-f]{6}-[0-9A-Z]{26}/g, "…")
     .replaceAll(/[0-9A-HJKMNP-TV-Z]{26}/g, "…")
