@@ -70,16 +70,12 @@ export class Actor {
       (error: unknown) => {
         // A life that ended early was a step, so that no weather goes on for ever.
         this.#world.stepsLeft--;
-        if (isExpected(error) || this.#trade.tolerates(error)) follow(scheduler.below(20_000));
+        if (this.#world.isExpected(error) || this.#trade.tolerates(error))
+          follow(scheduler.below(20_000));
         else this.#world.fail(error);
       },
     );
   }
-}
-
-/** What the store's bad days, and other processes, may do to a call. */
-function isExpected(error: unknown): boolean {
-  return isBrainyError(error, "BRAINY_UNAVAILABLE") || isBrainyError(error, "BRAINY_CONFLICT");
 }
 
 /** A database in a process of its own, which knows of no others. */
@@ -164,7 +160,7 @@ class Life {
   }
 
   #isExpected(error: unknown): boolean {
-    return isExpected(error) || this.#trade.tolerates(error);
+    return this.#world.isExpected(error) || this.#trade.tolerates(error);
   }
 
   /** Death and stalls come in the middle of anything. */
@@ -356,7 +352,7 @@ class Life {
     const { maintenanceError } = this.#database.stats();
     const isKnown =
       maintenanceError === undefined ||
-      isExpected(maintenanceError) ||
+      this.#world.isExpected(maintenanceError) ||
       isBrainyError(maintenanceError, "BRAINY_NOT_FOUND");
     if (!isKnown) throw new Error("maintenance failed", { cause: maintenanceError });
   }
@@ -389,7 +385,7 @@ export async function checkCheckpoint(
     seen = await database.read({ level: "eventual" }, (view) => everything(view, process));
     await database.close();
   } catch (error) {
-    if (!isExpected(error) && !isPinned()) return;
+    if (!world.isExpected(error) && !isPinned()) return;
     throw error;
   }
   world.history.check(`checkpoint ${name}`, seen, pinned);

@@ -24,6 +24,20 @@ export const FAULT_KINDS = [
   "clock-jump",
   /** A page of a listing ends early. */
   "split-list",
+  /** For a while most requests are refused without effect, as a store does that scales. */
+  "slow-down",
+  /** For a while puts are refused without effect: a full disk, a quota. */
+  "disk-full",
+  /** A conditional put is told that another one is under way, and there is none. */
+  "odd-conflict",
+  /** The bytes of an answer end early. */
+  "torn-read",
+  /** One bit of an answer is another one. */
+  "flipped-read",
+  /** Equal bytes have equal etags. */
+  "equal-etags",
+  /** Etags are quoted. */
+  "quoted-etags",
 ] as const;
 
 /** One of `FAULT_KINDS`. */

@@ -1,5 +1,4 @@
 import type { Scheduler } from "./scheduler.ts";
-import type { Weather } from "./virtual-store.ts";
 
 /** In milliseconds. */
 export const MINUTE = 60_000;
@@ -37,22 +36,5 @@ export function planOf(scheduler: Scheduler): Plan {
     memoryBytesMax: scheduler.pick([12_000, 2 ** 20]),
     isOpen: scheduler.chance(0.3),
     isPatient: scheduler.chance(0.6),
-  };
-}
-
-/** A seed's weather. A network may be worse where reads are repeated. */
-export function weatherOf(scheduler: Scheduler, { isPatient }: Plan): Weather {
-  return {
-    faultRate: scheduler.pick(isPatient ? [0.01, 0.05, 0.15] : [0, 0.005, 0.02]),
-    latencyMs: scheduler.pick([5, 50, 400]),
-    slowRate: scheduler.pick([0, 0.01, 0.05]),
-    slowMs: scheduler.pick([5_000, 2 * MINUTE]),
-    zombieRate: scheduler.pick([0, 0.5, 1]),
-    zombieMs: scheduler.pick([10_000, HOUR, 48 * HOUR]),
-    duplicateRate: scheduler.pick([0, 0, 0.1, 0.4]),
-    pageSize: scheduler.pick([1_000, 1_000, 20, 10, 3]),
-    splitRate: scheduler.pick([0, 0, 0.1, 0.5]),
-    isListShuffled: scheduler.chance(0.4),
-    hasContentEtags: scheduler.chance(0.5),
   };
 }

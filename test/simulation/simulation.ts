@@ -56,9 +56,7 @@ async function run(world: World): Promise<void> {
   const actors = Array.from({ length: plan.actors }, (_, i) => new Actor(world, `p${i}`));
   for (const actor of actors) actor.start();
   await world.until("the actors to stop", () => actors.every(({ isDone }) => isDone));
-  bucket.weather.faultRate = 0;
-  bucket.weather.slowRate = 0;
-  bucket.weather.duplicateRate = 0;
+  bucket.calm();
   await world.until("what is still under way", () => scheduler.isIdle);
   let isSettled = false;
   settle(world).then(

@@ -1,4 +1,5 @@
 import { BrainyError } from "../../src/base/errors.ts";
+import { s3Error } from "../../src/storage/adapters/s3-errors.ts";
 import { checksumHex } from "../../src/base/checksum.ts";
 import { concatBytes } from "../../src/base/bytes.ts";
 import type {
@@ -11,31 +12,12 @@ import type {
   StoredObject,
 } from "../../src/storage/object-store.ts";
 import type { Faults } from "./faults.ts";
+import { quantileMs, S3_READ, S3_WRITE } from "./latency.ts";
+import { HOUR, MINUTE } from "./plan.ts";
 import type { Scheduler } from "./scheduler.ts";
+import { Trouble } from "./trouble.ts";
 import type { VirtualProcess } from "./virtual-process.ts";
-
-/** How the network and the store of one seed behave. */
-export interface Weather {
-  /** Chance that a request fares badly, in one of the ways of `FATES`. */
-  faultRate: number;
-  /** Longest usual way of a request, there or back. */
-  latencyMs: number;
-  /** Chance that one way takes up to `slowMs` instead. */
-  slowRate: number;
-  slowMs: number;
-  /** Chance that a request which its sender gave up arrives after all, and how late at most. */
-  zombieRate: number;
-  zombieMs: number;
-  /** Chance that the network brings a conditional put a second time, up to `zombieMs` later. */
-  duplicateRate: number;
-  readonly pageSize: number;
-  /** Chance that a page of a listing ends after any of its keys. */
-  readonly splitRate: number;
-  /** Listings in the order of a hash and not of keys. */
-  readonly isListShuffled: boolean;
-  /** Equal bytes have equal etags. */
-  readonly hasContentEtags: boolean;
-}
+import { FATES, type Fate, type Weather } from "./weather.ts";
 
 interface Held {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -64,6 +46,8 @@ export class Bucket {
   onStored: (key: string, bytes: Uint8Array) => void = () => {};
   /** Requests on their way whose sender heard no answer. */
   zombies = 0;
+  readonly #storm: Trouble;
+  readonly #full: Trouble;
   #version = 0;
   #past: ReadonlyMap<string, Held> = new Map();
 
@@ -77,6 +61,35 @@ export class Bucket {
     this.faults = options.faults;
     this.weather = options.weather;
     this.defect = options.defect;
+    const minutes = [10_000, 2 * MINUTE, 30 * MINUTE];
+    this.#storm = new Trouble({ ...options, kind: "slow-down", lengthsMs: minutes });
+    this.#full = new Trouble({ ...options, kind: "disk-full", lengthsMs: [...minutes, 6 * HOUR] });
+  }
+
+  /** Ends all trouble, but for what is on its way already. */
+  calm(): void {
+    const { weather } = this;
+    weather.faultRate = 0;
+    weather.stormRate = 0;
+    weather.fullRate = 0;
+    weather.oddConflictRate = 0;
+    weather.damageRate = 0;
+    weather.slowRate = 0;
+    weather.duplicateRate = 0;
+    this.#storm.end();
+    this.#full.end();
+  }
+
+  /** Throws where the store takes a request of this kind and does nothing. */
+  refuse(what: string, method: Method): void {
+    const { stormRate, fullRate } = this.weather;
+    const isSpared = this.scheduler.chance(0.15);
+    if (this.#storm.goesOn(stormRate) && !isSpared) throw refusal(what, 503, "SlowDown");
+    // Some stores call it a failure of their own.
+    const isOwnFailure = this.scheduler.chance(0.2);
+    if (method !== "write" || !this.#full.goesOn(fullRate)) return;
+    if (isOwnFailure) throw refusal(what, 507, "XMinioStorageFull");
+    throw refusal(what, 403, "QuotaExceeded");
   }
 
   put(key: string, bytes: Uint8Array<ArrayBuffer>, condition: PutCondition | undefined): PutResult {
@@ -84,11 +97,17 @@ export class Bucket {
     const expected =
       condition !== undefined && "ifMatch" in condition ? condition.ifMatch : undefined;
     const isIgnored = this.defect === "ignores-if-absent" && expected === undefined;
+    const { conflictStatus, oddConflictRate, hasContentEtags, hasQuotedEtags } = this.weather;
     if (condition !== undefined && current !== expected && !isIgnored) {
-      throw new BrainyError("BRAINY_CONFLICT", `put ${key}: found ${current ?? "nothing"}`);
+      const status = conflictStatus === 404 && current !== undefined ? 412 : conflictStatus;
+      throw refusal(`put ${key}`, status, current ?? "nothing");
+    }
+    if (condition !== undefined && this.faults.occurs("odd-conflict", oddConflictRate)) {
+      throw refusal(`put ${key}`, 409, "ConditionalRequestConflict");
     }
     const { nowMs: modifiedMs } = this.scheduler;
-    const etag = this.weather.hasContentEtags ? checksumHex(bytes) : `v${++this.#version}`;
+    const bare = hasContentEtags ? checksumHex(bytes) : `v${++this.#version}`;
+    const etag = hasQuotedEtags ? `"${bare}"` : bare;
     if (this.scheduler.chance(0.05)) this.#past = new Map(this.objects);
     this.objects.set(key, { bytes, etag: etag as Etag, modifiedMs });
     this.onStored(key, bytes);
@@ -149,7 +168,8 @@ export class Bucket {
     const { pageSize, splitRate } = this.weather;
     if (found < 2) return pageSize;
     // Between any two keys: slots of one lane, manifests, what an operation has just made.
-    const early = 1 + this.scheduler.below(Math.min(found, pageSize) - 1);
+    const isSingle = this.scheduler.chance(0.3);
+    const early = 1 + this.scheduler.below(isSingle ? 1 : Math.min(found, pageSize) - 1);
     return this.faults.occurs("split-list", splitRate) ? early : pageSize;
   }
 }
@@ -160,8 +180,10 @@ function hashText(text: string): string {
   return (hash >>> 0).toString(16).padStart(8, "0");
 }
 
-/** What becomes of a request that fares badly. */
-const FATES = ["request-lost", "answer-lost", "error-after-effect", "late-effect"] as const;
+/** What the adapter of S3 makes of such an answer, to a request with a condition. */
+function refusal(what: string, httpStatusCode: number, name: string): BrainyError {
+  return s3Error({ name, $metadata: { httpStatusCode } }, { what, isConditional: true });
+}
 
 /** How long a sender waits for an answer before it gives up. */
 const TIME_OUT_MS = 3_000;
@@ -180,13 +202,14 @@ export class VirtualStore implements ObjectStore {
   }
 
   get(key: string, options: { range?: readonly [number, number]; suffix?: number } = {}) {
-    return this.#read(`get ${key}`, () => this.#bucket.get(key, options.range, options.suffix));
+    const { range, suffix } = options;
+    return this.#read(`get ${key}`, () => this.#damaged(this.#bucket.get(key, range, suffix)));
   }
 
   getIfChanged(key: string, etag: Etag) {
     return this.#read(`get ${key}`, () => {
       const found = this.#bucket.get(key, undefined, undefined);
-      return found?.etag === etag ? ("unchanged" as const) : found;
+      return found?.etag === etag ? ("unchanged" as const) : this.#damaged(found);
     });
   }
 
@@ -237,7 +260,8 @@ export class VirtualStore implements ObjectStore {
 
   deleteMany(keys: readonly string[]): Promise<void> {
     if (keys.length === 0) return Promise.resolve();
-    return this.#write(`delete ${keys.join(" ")}`, () => this.#bucket.deleteMany(keys));
+    const effect = (): void => this.#bucket.deleteMany(keys);
+    return this.#request({ what: `delete ${keys.join(" ")}`, effect, method: "delete" });
   }
 
   async *list(options: { prefix?: string } = {}): AsyncGenerator<ListPage> {
@@ -253,24 +277,23 @@ export class VirtualStore implements ObjectStore {
   async [Symbol.asyncDispose](): Promise<void> {}
 
   #read<T>(what: string, effect: () => T): Promise<T> {
-    return this.#request({ what, effect, canLinger: false });
+    return this.#request({ what, effect, method: "read" });
   }
 
   #write<T>(what: string, effect: () => T): Promise<T> {
-    return this.#request({ what, effect, canLinger: true });
+    return this.#request({ what, effect, method: "write" });
   }
 
   #request<T>(request: {
     readonly what: string;
     readonly effect: () => T;
-    readonly canLinger: boolean;
+    readonly method: Method;
   }): Promise<T> {
-    const { what, effect, canLinger } = request;
+    const { what, effect, method } = request;
     const { scheduler } = this.#bucket;
     this.requests++;
-    const { fate, lateMs } = this.#fate(canLinger);
-    const thereMs = this.#wayMs();
-    const backMs = this.#wayMs();
+    const { fate, lateMs } = this.#fate(method);
+    const { thereMs, backMs } = this.#ways(method);
     return new Promise((resolve, reject) => {
       const fail = (afterMs: number): void => {
         scheduler.after(afterMs, () => {
@@ -279,8 +302,11 @@ export class VirtualStore implements ObjectStore {
         });
       };
       const arrive = (): void => {
-        const outcome = attempt(effect);
-        const said = outcome.kind === "value" ? fate : "conflict";
+        const outcome = attempt(() => {
+          this.#bucket.refuse(what, method);
+          return effect();
+        });
+        const said = outcome.kind === "value" ? fate : String(outcome.error);
         scheduler.note(`${this.#process.name} ${what}${said === "answered" ? "" : `: ${said}`}`);
         if (fate === "late-effect") this.#bucket.zombies--;
         else if (fate === "answer-lost") fail(TIME_OUT_MS);
@@ -302,25 +328,51 @@ export class VirtualStore implements ObjectStore {
     });
   }
 
-  #fate(canLinger: boolean): {
-    readonly fate: (typeof FATES)[number] | "answered";
-    readonly lateMs: number;
-  } {
+  /** Bytes as they arrive: cut, or with another bit, for this one time. */
+  #damaged(found: StoredObject | undefined): StoredObject | undefined {
+    const { scheduler, faults, weather } = this.#bucket;
+    if (found === undefined || found.bytes.byteLength === 0) return found;
+    const { bytes } = found;
+    const at = scheduler.below(bytes.byteLength);
+    const bit = scheduler.below(8);
+    if (faults.occurs("torn-read", weather.damageRate)) {
+      return { ...found, bytes: bytes.slice(0, at) };
+    }
+    if (faults.occurs("flipped-read", weather.damageRate)) bytes[at]! ^= 1 << bit;
+    return found;
+  }
+
+  #fate(method: Method): { readonly fate: Fate | "answered"; readonly lateMs: number } {
     const { scheduler, weather, faults } = this.#bucket;
-    const picked = scheduler.pick(FATES);
+    const picked = scheduler.pick(weather.fates.length === 0 ? FATES : weather.fates);
     const lateMs = scheduler.random.next() ** 3 * weather.zombieMs;
-    const isLate = scheduler.chance(weather.zombieRate) && canLinger;
+    const isLate = scheduler.chance(weather.zombieRate) && method !== "read";
     const kind = picked === "late-effect" && !isLate ? "request-lost" : picked;
     return { fate: faults.occurs(kind, weather.faultRate) ? kind : "answered", lateMs };
   }
 
-  #wayMs(): number {
+  #ways(method: Method): { readonly thereMs: number; readonly backMs: number } {
+    const [there, back] = [this.#wayMs(), this.#wayMs()];
+    const { random } = this.#bucket.scheduler;
+    const wholeMs = quantileMs(method === "write" ? S3_WRITE : S3_READ, random.next());
+    const split = random.next();
+    if (!this.#bucket.weather.isLikeS3) return { thereMs: there.usualMs, backMs: back.usualMs };
+    return {
+      thereMs: there.isSlow ? there.usualMs : wholeMs * split,
+      backMs: back.isSlow ? back.usualMs : wholeMs * (1 - split),
+    };
+  }
+
+  #wayMs(): { readonly usualMs: number; readonly isSlow: boolean } {
     const { scheduler, weather, faults } = this.#bucket;
-    const part = scheduler.random.next();
+    const share = scheduler.random.next();
     const isSlow = faults.occurs("latency-spike", weather.slowRate);
-    return 1 + part * (isSlow ? weather.slowMs : weather.latencyMs);
+    return { usualMs: 1 + share * (isSlow ? weather.slowMs : weather.latencyMs), isSlow };
   }
 }
+
+/** What a request does to the bucket. */
+type Method = "read" | "write" | "delete";
 
 type Attempt<T> =
   | { readonly kind: "value"; readonly value: T }

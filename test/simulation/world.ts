@@ -1,3 +1,4 @@
+import { isBrainyError } from "../../src/base/errors.ts";
 import { DEFAULT_COMPACTION } from "../../src/engine/compaction-plan.ts";
 import { DEFAULT_LIMITS } from "../../src/engine/database-limits.ts";
 import type { Executor } from "../../src/engine/compaction.ts";
@@ -13,10 +14,11 @@ import { Faults, type FaultKind } from "./faults.ts";
 import { History } from "./history.ts";
 import { JUDGES } from "./oracle.ts";
 import { BLIND_IDS } from "./observe.ts";
-import { HOUR, MINUTE, planOf, weatherOf, type Plan } from "./plan.ts";
+import { HOUR, MINUTE, planOf, type Plan } from "./plan.ts";
 import { Scheduler } from "./scheduler.ts";
 import { VirtualProcess } from "./virtual-process.ts";
 import { Bucket, VirtualStore, type Defect } from "./virtual-store.ts";
+import { weatherOf } from "./weather.ts";
 
 /** What one simulation is made from. */
 export interface WorldOptions {
@@ -92,10 +94,20 @@ export class World {
     this.faults = new Faults(this.scheduler, options.suppressed);
     this.plan = { ...planOf(this.scheduler), ...plan };
     const { scheduler, faults } = this;
-    const weather = weatherOf(scheduler, this.plan);
+    const weather = weatherOf(scheduler, faults, this.plan);
     this.bucket = new Bucket({ scheduler, faults, weather, defect });
     this.bucket.onStored = (key, bytes) => this.history.stored(key, bytes);
     this.stepsLeft = this.plan.steps;
+  }
+
+  /** What the store's bad days, and other processes, may do to a call. */
+  isExpected(error: unknown): boolean {
+    const { counts } = this.faults;
+    if (!isBrainyError(error)) return false;
+    if (error.code === "BRAINY_LIMIT") return counts.has("disk-full");
+    if (error.code === "BRAINY_CORRUPT")
+      return counts.has("torn-read") || counts.has("flipped-read");
+    return error.code === "BRAINY_UNAVAILABLE" || error.code === "BRAINY_CONFLICT";
   }
 
   describePlan(): string {
