@@ -9,11 +9,15 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
 
 /**
  * `from` is a tree with `src/` and `test/simulation/`, the repository by default; `to` becomes a
- * folder with the same two, compiled. What was in `to` is replaced. It has to be below the
+ * folder with the same two, compiled; `tests` names other folders of `test/`. What was in `to` is replaced. It has to be below the
  * repository, where node finds the packages; the default is `.cache/simulation`. Throws what the
  * compiler says. Gives `to`.
  */
-export function buildSimulation({ from = ROOT, to = join(ROOT, ".cache", "simulation") } = {}) {
+export function buildSimulation({
+  from = ROOT,
+  to = join(ROOT, ".cache", "simulation"),
+  tests = ["simulation"],
+} = {}) {
   const source = resolve(from);
   rmSync(to, { recursive: true, force: true });
   mkdirSync(to, { recursive: true });
@@ -28,7 +32,7 @@ export function buildSimulation({ from = ROOT, to = join(ROOT, ".cache", "simula
       noCheck: true,
       sourceMap: true,
     },
-    include: [join(source, "src"), join(source, "test", "simulation")],
+    include: [join(source, "src"), ...tests.map((name) => join(source, "test", name))],
     exclude: ["*.test.ts", "*.test-d.ts"].map((name) => join(source, "**", name)),
   };
   writeFileSync(config, `${JSON.stringify(json, undefined, 2)}\n`);

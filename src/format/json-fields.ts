@@ -11,14 +11,25 @@ export interface WrongField {
   readonly wanted: string;
 }
 
-/** Text out of a store, parsed; anything but JSON is corruption of `where`. */
+/** Levels of a document: ours have six. What is much deeper can be parsed, but not written again. */
+const DEPTH_MAX = 64;
+
+/** Text out of a store, parsed; anything but JSON of at most 64 levels is corruption of `where`. */
 export function parseJson(text: string, where: string): unknown {
+  let value: unknown;
   try {
-    return JSON.parse(text);
+    value = JSON.parse(text);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new BrainyError("BRAINY_CORRUPT", `${where}: not JSON: ${reason}`, { cause });
   }
+  if (isDeeper(value, DEPTH_MAX)) throw corrupt(where, `has more than ${DEPTH_MAX} levels`);
+  return value;
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return levels === 0 || Object.values(value).some((part) => isDeeper(part, levels - 1));
 }
 
 /**

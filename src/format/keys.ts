@@ -51,7 +51,13 @@ export function manifestKey(number: number): string {
 export function parseManifestKey(key: string): number | undefined {
   if (!key.startsWith(MANIFEST_PREFIX) || !key.endsWith(".json")) return undefined;
   const digits = key.slice(MANIFEST_PREFIX.length, -".json".length);
-  return NUMBER.test(digits) ? Number(digits) : undefined;
+  return parseNumber(digits);
+}
+
+/** Sixteen digits can say more than a number holds: nobody here ever counted that far. */
+function parseNumber(digits: string): number | undefined {
+  const number = NUMBER.test(digits) ? Number(digits) : undefined;
+  return Number.isSafeInteger(number) ? number : undefined;
 }
 
 /** Before the number of every slot of a lane. */
@@ -68,8 +74,9 @@ export function slotKey(lane: LaneId, number: number): string {
 export function parseSlotKey(key: string): { lane: LaneId; number: number } | undefined {
   if (!key.startsWith(WAL_PREFIX)) return undefined;
   const [lane = "", digits = "", ...rest] = key.slice(WAL_PREFIX.length).split("/");
-  if (rest.length > 0 || !LANE_PATTERN.test(lane) || !NUMBER.test(digits)) return undefined;
-  return { lane: lane as LaneId, number: Number(digits) };
+  const number = parseNumber(digits);
+  if (rest.length > 0 || !LANE_PATTERN.test(lane) || number === undefined) return undefined;
+  return { lane: lane as LaneId, number };
 }
 
 /** One folder holds all partitions until segments are split by partition range. */

@@ -82,12 +82,25 @@ export function decodeBlockHeader(header: Uint8Array, place: BlockPlace): BlockH
   const bytes = view.getUint32(12, true);
   const rest = bytesTotal - place.index * place.blockBytes;
   if (bytes === 0 || bytes !== Math.min(rest, place.blockBytes)) return undefined;
-  const etagBytes = view.getUint16(6, true);
+  const storeMs = view.getFloat64(24, true);
+  const etag = etagOf(header, view.getUint16(6, true));
+  if (etag === undefined || !Number.isSafeInteger(bytesTotal) || !Number.isFinite(storeMs)) {
+    return undefined;
+  }
   return {
-    etag: decodeText(header.subarray(ETAG_AT, ETAG_AT + etagBytes)) as Etag,
+    etag,
     bytesTotal,
-    storeMs: view.getFloat64(24, true),
+    storeMs,
     bytes,
     checksum: view.getBigUint64(48, true),
   };
+}
+
+function etagOf(header: Uint8Array, bytes: number): Etag | undefined {
+  if (bytes > ETAG_BYTES_MAX) return undefined;
+  try {
+    return decodeText(header.subarray(ETAG_AT, ETAG_AT + bytes)) as Etag;
+  } catch {
+    return undefined;
+  }
 }
