@@ -209,7 +209,8 @@ function byVersion(a: Happened, b: Happened): number {
   return a.version < b.version ? -1 : 1;
 }
 
-function happenedOf(operation: {
+/** An operation as slots hold it. */
+export function happenedOf(operation: {
   readonly kind: Happened["kind"];
   readonly id: string;
   readonly version: string;

@@ -43,7 +43,9 @@ export class Bucket {
   readonly defect: Defect | undefined;
   readonly objects = new Map<string, Held>();
   /** Called after every object that a request has stored. */
-  onStored: (key: string, bytes: Uint8Array) => void = () => {};
+  onStored: (key: string, bytes: Uint8Array<ArrayBuffer>) => void = () => {};
+  /** Called with the key of every object that a request has deleted. */
+  onDeleted: (key: string) => void = () => {};
   /** Requests on their way whose sender heard no answer. */
   zombies = 0;
   readonly #storm: Trouble;
@@ -128,12 +130,16 @@ export class Bucket {
   }
 
   deleteMany(keys: readonly string[]): void {
-    for (const key of keys) this.objects.delete(key);
+    for (const key of keys) this.#delete(key);
     if (this.defect !== "deletes-one-slot-more" || !keys.some((key) => key.includes("/wal/")))
       return;
     const slots = [...this.objects.keys()].filter((key) => key.includes("/wal/")).toSorted();
     const newest = slots.at(-1);
-    if (newest !== undefined) this.objects.delete(newest);
+    if (newest !== undefined) this.#delete(newest);
+  }
+
+  #delete(key: string): void {
+    if (this.objects.delete(key)) this.onDeleted(key);
   }
 
   info(key: string): ObjectInfo | undefined {

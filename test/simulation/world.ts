@@ -10,6 +10,7 @@ import type { ConflictResolution } from "../../src/format/config.ts";
 import type { Draft } from "../../src/format/operation.ts";
 import type { LaneId, Version } from "../../src/format/version.ts";
 import { retrying } from "../../src/storage/layers/retrying.ts";
+import { BucketChecks } from "./checks/bucket-checks.ts";
 import { Faults, type FaultKind } from "./faults.ts";
 import { History } from "./history.ts";
 import { JUDGES } from "./oracle.ts";
@@ -34,6 +35,8 @@ export interface WorldOptions {
   readonly foldsByVersion?: boolean | undefined;
   /** Numbers of faults that do not happen, though the draws choose them. */
   readonly suppressed?: Pick<ReadonlySet<number>, "has"> | undefined;
+  /** Whether every object and every delete is judged too, and not only what readers see. Default true. */
+  readonly structure?: boolean | undefined;
 }
 
 /** What one simulation did. */
@@ -69,6 +72,7 @@ export class World {
   readonly resolution: ConflictResolution;
   readonly #resolves: boolean;
   readonly #foldsByVersion: boolean;
+  readonly #structure: BucketChecks;
   readonly bucket: Bucket;
   readonly plan: Plan;
   readonly #seed: number;
@@ -96,7 +100,16 @@ export class World {
     const { scheduler, faults } = this;
     const weather = weatherOf(scheduler, faults, this.plan);
     this.bucket = new Bucket({ scheduler, faults, weather, defect });
-    this.bucket.onStored = (key, bytes) => this.history.stored(key, bytes);
+    this.#structure = BucketChecks.of({
+      resolution,
+      fail: (error) => this.fail(error),
+      nowMs: () => scheduler.nowMs,
+    });
+    this.bucket.onStored = (key, bytes) => {
+      this.history.stored(key, bytes);
+      if (options.structure !== false) this.#structure.stored(key, bytes);
+    };
+    this.bucket.onDeleted = (key) => this.#structure.deleted(key);
     this.stepsLeft = this.plan.steps;
   }
 

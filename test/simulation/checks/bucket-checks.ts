@@ -1,0 +1,72 @@
+import type { ConflictResolution } from "../../../src/format/config.ts";
+import { CONDITIONAL_IDS } from "../observe.ts";
+import { JUDGES } from "../oracle.ts";
+import { BucketRecord, type BucketCheck } from "./bucket-record.ts";
+import { LaneSlots } from "./lane-slots.ts";
+import { LeaseEpochs } from "./lease-epochs.ts";
+import { ManifestChain } from "./manifest-chain.ts";
+import { NeededObjects } from "./needed-objects.ts";
+import { SegmentFold } from "./segment-fold.ts";
+
+/** Feeds every object that takes effect, and every delete, to all checks of a bucket. */
+export class BucketChecks {
+  readonly record = new BucketRecord();
+  readonly #checks: readonly BucketCheck[];
+  readonly #fail: (error: unknown) => void;
+  readonly #nowMs: () => number;
+
+  /** `fail` is told what a check has thrown; the first time is what counts. */
+  constructor(options: {
+    readonly checks: readonly BucketCheck[];
+    readonly fail: (error: unknown) => void;
+    readonly nowMs: () => number;
+  }) {
+    this.#checks = options.checks;
+    this.#fail = options.fail;
+    this.#nowMs = options.nowMs;
+  }
+
+  /** All that there are. */
+  static of(options: {
+    readonly resolution: ConflictResolution;
+    readonly fail: (error: unknown) => void;
+    readonly nowMs: () => number;
+  }): BucketChecks {
+    const checks = [
+      new ManifestChain(),
+      new NeededObjects(),
+      new LaneSlots(),
+      new LeaseEpochs(CONDITIONAL_IDS),
+      new SegmentFold(JUDGES[options.resolution].fold),
+    ];
+    return new BucketChecks({ ...options, checks });
+  }
+
+  stored(key: string, bytes: Uint8Array<ArrayBuffer>): void {
+    this.#guard(() => {
+      const object = this.record.read(key, bytes, this.#nowMs());
+      for (const check of this.#checks) {
+        check.stored?.(object, this.record)?.catch((error: unknown) => this.#fail(error));
+      }
+      this.record.stored(object);
+    });
+  }
+
+  deleted(key: string): void {
+    this.#guard(() => {
+      const object = this.record.objects.get(key);
+      if (object === undefined) return;
+      for (const check of this.#checks) check.deleted?.(object, this.record, this.#nowMs());
+      this.record.deleted(key);
+    });
+  }
+
+  /** A check is no part of the request that it looks at: what it throws fails the run, not that. */
+  #guard(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+}
