@@ -75,6 +75,24 @@ test("[R12] an instance without an index stamps above all that was written befor
   expect((await reader.get("a"))?.metadata).toEqual({ by: "writer" });
 });
 
+test("[R12] an instance without an index stamps above what it has read", async () => {
+  const time = new ManualClock();
+  const store = new MemoryStore({ clock: time });
+  const writer = open(store, { clock: new FakeClock(time), writeOnly: true });
+  await writer.add([0, 1], {}, { id: "b" });
+  const fast = open(store, { clock: new FakeClock(time, 4_000), compaction: false });
+  await fast.add([1, 0], { by: "fast" }, { id: "a" });
+  expect((await writer.get("a"))?.metadata).toEqual({ by: "fast" });
+  await writer.update("a", { metadata: { by: "writer" } });
+  expect((await fast.get("a", { consistency: "strong" }))?.metadata).toEqual({ by: "writer" });
+  await fast.add([1, 0], { by: "fast" }, { id: "a" });
+  // Now it is in a segment, and the log says nothing of it.
+  await fast.compact();
+  expect((await writer.get("a"))?.metadata).toEqual({ by: "fast" });
+  await writer.delete("a");
+  expect(await fast.get("a", { consistency: "strong" })).toBeUndefined();
+});
+
 type Step =
   | { readonly kind: "add" | "update" | "delete"; readonly id: string }
   | { readonly kind: "compact" };

@@ -31,7 +31,7 @@ import {
   readSettings,
   type WantedSettings,
 } from "./settings.ts";
-import { sparseView } from "./sparse-view.ts";
+import { sparseView, type SparseViewOptions } from "./sparse-view.ts";
 import { Upkeep } from "./upkeep.ts";
 import { View } from "./view.ts";
 
@@ -311,10 +311,9 @@ export class Database implements AsyncDisposable {
       return read(View.empty());
     }
     // What this process has acknowledged is in the store, and so it is seen.
-    const { store, clock } = this.#options;
     const { databaseId } = this.#config.settings;
     const { signal } = freshness;
-    const { view, manifestNumber } = await sparseView({ store, clock, databaseId, ids, signal });
+    const { view, manifestNumber } = await this.#sparseView({ databaseId, ids, signal });
     const result = await read(view);
     freshness.onAnswer?.({ stalenessMs: 0, manifest: manifestNumber });
     return result;
@@ -485,13 +484,16 @@ export class Database implements AsyncDisposable {
 
   /** By everything acknowledged before the call; the clock is above it afterwards. */
   async #presentVersion(id: string, databaseId: string): Promise<Version | undefined> {
-    const { store, clock } = this.#options;
     await this.#following!.catchUp();
-    const view =
-      this.#follower?.view ?? (await sparseView({ store, clock, databaseId, ids: [id] })).view;
-    const version = findRecord(view, id, clock.nowMs())?.record.version;
-    if (version !== undefined) this.#hybridClock.observe(version);
-    return version;
+    const view = this.#follower?.view ?? (await this.#sparseView({ databaseId, ids: [id] })).view;
+    return findRecord(view, id, this.#options.clock.nowMs())?.record.version;
+  }
+
+  #sparseView(
+    what: Pick<SparseViewOptions, "databaseId" | "ids" | "signal">,
+  ): ReturnType<typeof sparseView> {
+    const { store, clock } = this.#options;
+    return sparseView({ ...what, store, clock, hybridClock: this.#hybridClock });
   }
 
   #logOptions(config: ConfigDocument): LogWriterOptions {

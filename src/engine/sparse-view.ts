@@ -8,6 +8,7 @@ import { SegmentReader } from "../format/segment-reader.ts";
 import type { LaneId } from "../format/version.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import { loadDeletions } from "./deletion-store.ts";
+import type { HybridClock } from "./hybrid-clock.ts";
 import { isJunk } from "./lane-ledger.ts";
 import { listLog } from "./log-listing.ts";
 import { isLeftBehind, readSlots } from "./log-reader.ts";
@@ -22,6 +23,8 @@ const ATTEMPTS_MAX = 16;
 export interface SparseViewOptions {
   readonly store: ObjectStore;
   readonly clock: Clock;
+  /** Is above all that was read afterwards: what its user writes next may rest on that. */
+  readonly hybridClock: HybridClock;
   readonly databaseId: string;
   readonly ids: readonly string[];
   readonly signal?: AbortSignal | undefined;
@@ -69,7 +72,7 @@ async function readOperations(
 ): Promise<
   { readonly operations: readonly Operation[]; readonly manifestNumber: number } | undefined
 > {
-  const { store, databaseId, ids, signal } = options;
+  const { store, databaseId, ids, signal, hybridClock } = options;
   const log = await listLog(store, signal);
   // After the log: what was covered and collected before the LIST left no gap to notice.
   const manifest = (await readNewestManifest(store)) ?? emptyManifest(databaseId);
@@ -77,6 +80,8 @@ async function readOperations(
     const what = `manifest ${manifest.number} belongs to database ${manifest.databaseId}`;
     throw new BrainyError("BRAINY_FENCED", what);
   }
+  hybridClock.observe(manifest.maxVersion);
+  for (const { lastVersion } of manifest.lanes) hybridClock.observe(lastVersion);
   const wanted = new Set(ids);
   const operations: Operation[] = [];
   const cursors = new Map<LaneId, number>(manifest.lanes.map((one) => [one.lane, one.cursor]));
@@ -113,8 +118,10 @@ async function* slotsOf(
   const slots = readSlots({ ...options, ...range });
   for (;;) {
     const { value, done } = await slots.next();
-    if (done !== true) yield value.columns;
-    else if (value) return;
+    if (done !== true) {
+      options.hybridClock.observe(value.version);
+      yield value.columns;
+    } else if (value) return;
     else yield undefined;
   }
 }

@@ -242,6 +242,7 @@ class Life {
     const { history, scheduler } = this.#world;
     const { drafts, tokens } = this.#world.drafts((id) => knownOf(this.#database, id));
     const mayWrite = !this.#hasJumped;
+    const isAbove = this.#stampsAbove();
     this.#writesOpen++;
     this.#world.operations += drafts.length;
     try {
@@ -252,6 +253,7 @@ class Life {
       scheduler.note(`${this.#process.name} = ${what.join(", ")}`);
       if (!mayWrite) throw new Error(`${this.#process.name} wrote with a clock that had jumped`);
       for (const [i, version] of versions.entries()) {
+        isAbove(version);
         if (!history.isStored(version))
           throw new Error(`${version} is acknowledged but not stored`);
         history.acknowledged(version, tokens[i]);
@@ -281,10 +283,21 @@ class Life {
     });
   }
 
+  /** Throws when a write that begins now is stamped below what this process has seen, or written. */
+  #stampsAbove(): (version: string) => void {
+    let newest = "";
+    for (const version of this.#known) if (version > newest) newest = version;
+    return (version) => {
+      if (version > newest) return;
+      throw new Error(`${this.#process.name} had seen ${newest} and stamped ${version}`);
+    };
+  }
+
   /** A write under a condition, on what this process sees, which may be old. */
   async #decide(): Promise<void> {
     const { history, scheduler } = this.#world;
     const mayWrite = !this.#hasJumped;
+    const isAbove = this.#stampsAbove();
     this.#writesOpen++;
     this.#world.operations++;
     try {
@@ -303,6 +316,7 @@ class Life {
       const version = await this.#database.writeConditional({ id, condition, batch });
       scheduler.note(`${this.#process.name} = ${draft.kind} ${id} if ${present} ${version}`);
       if (!mayWrite) throw new Error(`${this.#process.name} wrote with a clock that had jumped`);
+      isAbove(version);
       if (!history.isStored(version)) throw new Error(`${version} is acknowledged but not stored`);
       history.acknowledged(version, token);
       history.decided(version, present);
@@ -325,6 +339,7 @@ class Life {
     const what = `${level} read of ${this.#process.name}`;
     scheduler.note(`${this.#process.name} ? ${level}: ${[...seen.keys()].join(" ")}`);
     history.check(what, seen, { required, storedCount: history.storedCount });
+    history.noticed(what, seen);
     if (level === "eventual") return;
     for (const version of required) this.#known.add(version);
     history.witness(what, seen);

@@ -120,8 +120,13 @@ export class History {
 
   /** What a strong read has shown, every later one shows. */
   witness(what: string, seen: ReadonlyMap<string, Seen>): void {
+    for (const { version } of seen.values()) this.#required.add(version);
+    this.noticed(what, seen);
+  }
+
+  /** What anybody has seen of a call is all that becomes of it: it counts under one version. */
+  noticed(what: string, seen: ReadonlyMap<string, Seen>): void {
     for (const { version } of seen.values()) {
-      this.#required.add(version);
       const token = this.#byVersion.get(version)?.token;
       if (token === undefined) continue;
       const other = this.#acknowledgedTokens.get(token) ?? this.#seenTokens.get(token);
