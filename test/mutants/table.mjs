@@ -1,0 +1,7 @@
+import { LOG_MUTANTS } from "./log.mjs";
+import { MANIFEST_MUTANTS } from "./manifest.mjs";
+import { MERGE_MUTANTS } from "./merge.mjs";
+import { READING_MUTANTS } from "./reading.mjs";
+
+/** All of them, in the order of the report. */
+export const MUTANTS = [...LOG_MUTANTS, ...MERGE_MUTANTS, ...MANIFEST_MUTANTS, ...READING_MUTANTS];
