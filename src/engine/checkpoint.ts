@@ -18,6 +18,7 @@ import {
 import type { Manifest } from "../format/manifest.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import { createOnce } from "./create-once.ts";
+import { getDecoded } from "./get-decoded.ts";
 import { uncoveredTails } from "./lane-ledger.ts";
 import { listLog } from "./log-listing.ts";
 import { readNewestManifest } from "./manifest-store.ts";
@@ -131,11 +132,11 @@ export async function readCheckpoint(
   name: string,
 ): Promise<Checkpoint | undefined> {
   const key = checkpointKey(name);
-  const found = await store.get(key);
-  if (found === undefined) return undefined;
-  const checkpoint = decodeCheckpoint(found.bytes, key);
-  if (checkpoint.name !== name) throw corrupt(key, `names itself ${checkpoint.name}`);
-  return checkpoint;
+  return getDecoded(store, key, ({ bytes }) => {
+    const checkpoint = decodeCheckpoint(bytes, key);
+    if (checkpoint.name !== name) throw corrupt(key, `names itself ${checkpoint.name}`);
+    return checkpoint;
+  });
 }
 
 /** Names of all checkpoints, expired ones included, and the store's time. One LIST. */

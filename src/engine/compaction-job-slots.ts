@@ -7,6 +7,7 @@ import { VERSION_ZERO, type LaneId, type Version } from "../format/version.ts";
 import type { StoredObject } from "../storage/object-store.ts";
 import type { FlushJob, JobContext } from "./compaction-job-context.ts";
 import type { CoveredLane } from "./compaction.ts";
+import { getDecoded } from "./get-decoded.ts";
 
 /** Slots on their way at once. */
 const GETS_AT_ONCE = 8;
@@ -48,13 +49,11 @@ export async function readSlots(
     const batch = waiting.splice(0, GETS_AT_ONCE);
     if (batch.length === 0) break;
     const found = await Promise.all(batch.map((address) => getSlot(context, address)));
-    for (const [i, object] of found.entries()) {
+    for (const [i, { slot, bytesTotal }] of found.entries()) {
       const { lane, number } = batch[i]!;
-      const { bytesTotal } = object;
       isFull = bytes > 0 && (bytes + bytesTotal > bytesMax || operations >= OPERATIONS_MAX);
       if (isFull) break;
       const where = slotKey(lane, number);
-      const slot = decodeOwn(context, batch[i]!, object);
       bytes += bytesTotal;
       operations += slot.columns.count;
       let covering = lanes.get(lane);
@@ -78,11 +77,16 @@ function addresses({ lanes }: FlushJob): Address[] {
 }
 
 async function getSlot(
-  { store, signal }: JobContext,
-  { lane, number }: Address,
-): Promise<StoredObject> {
-  const key = slotKey(lane, number);
-  const found = await store.get(key, { signal });
+  context: JobContext,
+  address: Address,
+): Promise<{ readonly slot: SlotColumns; readonly bytesTotal: number }> {
+  const { store, signal } = context;
+  const key = slotKey(address.lane, address.number);
+  const decode = (object: StoredObject) => ({
+    slot: decodeOwn(context, address, object),
+    bytesTotal: object.bytesTotal,
+  });
+  const found = await getDecoded(store, key, decode, { signal });
   if (found !== undefined) return found;
   throw new BrainyError("BRAINY_CONFLICT", `${key} is gone: another flush has covered it`);
 }

@@ -60,6 +60,21 @@ test("[A1] other bytes under the key mean lost, and are handed over", async () =
   expect((await inner.get(KEY))?.bytes).toEqual(OTHERS);
 });
 
+test("[A1] own bytes that arrive damaged are looked at again, and are no reason to have lost", async () => {
+  const { inner, store, create } = world();
+  store.script = { after: (request) => (request.startsWith("put") ? lost() : undefined) };
+  let looks = 0;
+  const damaging: ObjectStore = Object.assign(Object.create(store) as ObjectStore, {
+    get: async (key: string) => {
+      const found = await store.get(key);
+      return found && looks++ === 0 ? { ...found, bytes: found.bytes.slice(0, 2) } : found;
+    },
+  });
+  expect(await create(MINE, damaging)).toMatchObject({ kind: "won", direct: false });
+  expect(looks).toBe(2);
+  expect((await inner.get(KEY))?.bytes).toEqual(MINE);
+});
+
 test("[A1] absence means the same bytes again, and a look that fails decides nothing", async () => {
   const { store, create, inner } = world();
   let failures = 5;

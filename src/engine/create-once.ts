@@ -54,7 +54,11 @@ export async function createOnce(options: CreateOnceOptions): Promise<CreateOutc
       if (!uncertain && attempt === 0) throw error;
       cause = error;
     }
-    const found = await look(store, key);
+    let found = await look(store, key);
+    if (found !== undefined && !equalBytes(found.bytes, bytes)) {
+      // Its own bytes, damaged on their way, would be taken for somebody else's.
+      found = (await look(store, key)) ?? found;
+    }
     if (found === undefined) continue;
     if (!equalBytes(found.bytes, bytes)) return { kind: "lost", found: found.bytes };
     return { kind: "won", direct: false, attempts: attempt + 1, storeMs: found.storeMs };

@@ -2,7 +2,8 @@ import { isBrainyError } from "../base/errors.ts";
 import { FIXED_SETTINGS, type ConfigSettings } from "../format/config.ts";
 import { decodeFixedSettings, encodeFixedSettings } from "../format/fixed-settings.ts";
 import { FIXED_SETTINGS_KEY } from "../format/keys.ts";
-import type { ObjectStore } from "../storage/object-store.ts";
+import type { ObjectStore, StoredObject } from "../storage/object-store.ts";
+import { getDecoded } from "./get-decoded.ts";
 
 /** A fixed setting that is not what data depends on. */
 export interface FixedDifference {
@@ -50,8 +51,14 @@ export async function keepFixedSettings(
 
 /** The copy, or `undefined` where there is none that can be read. */
 export async function readFixedSettings(store: ObjectStore): Promise<ConfigSettings | undefined> {
-  const found = await store.get(FIXED_SETTINGS_KEY);
-  return found && decodedOrNone(found.bytes);
+  const decode = ({ bytes }: StoredObject): ConfigSettings =>
+    decodeFixedSettings(bytes, FIXED_SETTINGS_KEY);
+  return getDecoded(store, FIXED_SETTINGS_KEY, decode).catch((error: unknown) => {
+    const isUnreadable =
+      isBrainyError(error, "BRAINY_CORRUPT") || isBrainyError(error, "BRAINY_UNSUPPORTED");
+    if (!isUnreadable) throw error;
+    return undefined;
+  });
 }
 
 /** A copy that a database left behind which somebody has deleted, but for this object. */

@@ -7,6 +7,7 @@ import { decodeSlot, encodeSlot } from "../format/slot.ts";
 import type { LaneId, Version } from "../format/version.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import { createOnce } from "./create-once.ts";
+import { getDecoded } from "./get-decoded.ts";
 import { listLane } from "./log-listing.ts";
 import { findNewestManifest, readNewestManifest } from "./manifest-store.ts";
 
@@ -61,9 +62,8 @@ export async function laneState(options: LaneEndOptions): Promise<LaneState> {
     const stillMs = storeMs - (run[next - first - 1]?.modifiedMs ?? entry?.headSeenMs ?? storeMs);
     if (next === first) return { kind: "open", next, headVersion: entry!.lastVersion, stillMs };
     const key = slotKey(lane, next - 1);
-    const found = await store.get(key);
-    if (found === undefined) continue;
-    const head = decodeSlot(found.bytes, key);
+    const head = await getDecoded(store, key, ({ bytes }) => decodeSlot(bytes, key));
+    if (head === undefined) continue;
     if (head.kind === "seal") return { kind: "ended" };
     return { kind: "open", next, headVersion: head.version, stillMs };
   }

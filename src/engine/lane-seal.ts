@@ -5,6 +5,7 @@ import { decodeSlot, encodeSlot } from "../format/slot.ts";
 import type { Version } from "../format/version.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import { createOnce } from "./create-once.ts";
+import { getDecoded } from "./get-decoded.ts";
 import type { LedgerInput, SealRequest } from "./lane-ledger.ts";
 
 /**
@@ -54,8 +55,6 @@ async function versionBefore(
   const entry = manifest.lanes.find((known) => known.lane === lane);
   if (entry?.cursor === slot - 1) return entry.lastVersion;
   const key = slotKey(lane, slot - 1);
-  const found = await store.get(key);
-  if (found === undefined) return undefined;
-  const head = decodeSlot(found.bytes, key);
-  return head.kind === "seal" ? undefined : head.version;
+  const head = await getDecoded(store, key, ({ bytes }) => decodeSlot(bytes, key));
+  return head === undefined || head.kind === "seal" ? undefined : head.version;
 }

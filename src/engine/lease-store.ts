@@ -5,6 +5,7 @@ import { LEASE_PREFIX, leaseKey, parseLeaseKey } from "../format/keys.ts";
 import { decodeLease, encodeLease, type Lease } from "../format/lease.ts";
 import type { Etag, ObjectStore } from "../storage/object-store.ts";
 import { createOnce } from "./create-once.ts";
+import { getDecoded } from "./get-decoded.ts";
 import { replaceOnce } from "./replace-once.ts";
 
 /** A lease, and the version of its object. */
@@ -21,13 +22,12 @@ export async function readLease(options: {
 }): Promise<StoredLease | undefined> {
   const { store, databaseId, partition } = options;
   const key = leaseKey(partition);
-  const found = await store.get(key);
-  if (found === undefined) return undefined;
-  const lease = decodeLease(found.bytes, key);
-  if (lease.databaseId !== databaseId) {
-    throw new BrainyError("BRAINY_FENCED", `${key} belongs to database ${lease.databaseId}`);
-  }
-  return { lease, etag: found.etag };
+  const found = await getDecoded(store, key, ({ bytes, etag }) => ({
+    lease: decodeLease(bytes, key),
+    etag,
+  }));
+  if (found === undefined || found.lease.databaseId === databaseId) return found;
+  throw new BrainyError("BRAINY_FENCED", `${key} belongs to database ${found.lease.databaseId}`);
 }
 
 /** Puts `lease` in the place of exactly what was read: nothing, or the version `etag`. */

@@ -4,6 +4,7 @@ import { slotKey } from "../format/keys.ts";
 import { decodeSlot, decodeSlotColumns, type SlotColumns } from "../format/slot.ts";
 import type { LaneId, Version } from "../format/version.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
+import { getDecoded } from "./get-decoded.ts";
 
 /** Slots read at once: enough to hide a store's latency, few enough to bound memory to 64 MiB. */
 const READS_AT_ONCE = 16;
@@ -26,11 +27,15 @@ export async function* readSlots(options: {
   for (let start = from; start < to; start += READS_AT_ONCE) {
     const end = Math.min(to, start + READS_AT_ONCE);
     const numbers = Array.from({ length: end - start }, (_, i) => start + i);
-    const found = await Promise.all(numbers.map((number) => store.get(slotKey(lane, number))));
-    for (const [i, object] of found.entries()) {
-      if (object === undefined) return false;
+    const found = await Promise.all(
+      numbers.map((number) => {
+        const key = slotKey(lane, number);
+        return getDecoded(store, key, ({ bytes }) => decodeSlotColumns(bytes, key));
+      }),
+    );
+    for (const [i, slot] of found.entries()) {
+      if (slot === undefined) return false;
       const key = slotKey(lane, start + i);
-      const slot = decodeSlotColumns(object.bytes, key);
       if (slot.databaseId !== databaseId) {
         throw new BrainyError("BRAINY_FENCED", `${key} belongs to database ${slot.databaseId}`);
       }
@@ -57,6 +62,6 @@ export async function isLeftBehind(options: {
 }): Promise<boolean> {
   const { store, lane, number, floor } = options;
   const key = slotKey(lane, number);
-  const found = await store.get(key);
-  return found !== undefined && decodeSlot(found.bytes, key).version <= floor;
+  const slot = await getDecoded(store, key, ({ bytes }) => decodeSlot(bytes, key));
+  return slot !== undefined && slot.version <= floor;
 }

@@ -7,6 +7,7 @@ import { decodeSlotColumns } from "../format/slot.ts";
 import type { LaneId } from "../format/version.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import type { Following } from "./following.ts";
+import { getDecoded } from "./get-decoded.ts";
 import type { HybridClock } from "./hybrid-clock.ts";
 import { isJunk } from "./lane-ledger.ts";
 import { listLog, type LogListing } from "./log-listing.ts";
@@ -184,9 +185,8 @@ export class LogScout implements Following {
   async #observe({ lane, number, bytes, writtenMs }: Head): Promise<boolean> {
     const { store, hybridClock, databaseId } = this.#options;
     const key = slotKey(lane, number);
-    const found = await store.get(key);
-    if (found === undefined) return false;
-    const slot = decodeSlotColumns(found.bytes, key);
+    const slot = await getDecoded(store, key, (found) => decodeSlotColumns(found.bytes, key));
+    if (slot === undefined) return false;
     if (slot.databaseId !== databaseId) {
       throw new BrainyError("BRAINY_FENCED", `${key} belongs to database ${slot.databaseId}`);
     }

@@ -1,6 +1,6 @@
 import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
-import { BrainyError } from "../base/errors.ts";
+import { BrainyError, corrupt } from "../base/errors.ts";
 import { randomHex, type Random } from "../base/random.ts";
 import { slotKey } from "../format/keys.ts";
 import type { Manifest } from "../format/manifest.ts";
@@ -273,7 +273,7 @@ export class LogWriter {
       };
       const bytes = this.#encodeMark("open", { ...lane, next: 0 }, openVersion);
       const outcome = await this.#create(slotKey(id, 0), bytes);
-      assert(outcome.kind === "won", `lane ${id} exists already`);
+      if (outcome.kind === "lost") throw corrupt(slotKey(id, 0), "is not what was just written");
       await host.catchUp();
       // Requests take time, in which a clock may jump; from here to the stamps nothing waits.
       if (hybridClock.isSkewed()) throw hybridClock.skewError();

@@ -5,6 +5,7 @@ import { MANIFEST_PREFIX, manifestKey, parseManifestKey } from "../format/keys.t
 import { decodeManifest, encodeManifest, type Manifest } from "../format/manifest.ts";
 import type { ObjectInfo, ObjectStore } from "../storage/object-store.ts";
 import { createOnce } from "./create-once.ts";
+import { getDecoded } from "./get-decoded.ts";
 
 /** How often a reader begins again because what it had listed was collected meanwhile. */
 const ATTEMPTS_MAX = 16;
@@ -84,8 +85,7 @@ export async function readManifest(
   number: number,
 ): Promise<Manifest | undefined> {
   const key = manifestKey(number);
-  const found = await store.get(key);
-  return found === undefined ? undefined : decodeManifest(found.bytes, key);
+  return getDecoded(store, key, ({ bytes }) => decodeManifest(bytes, key));
 }
 
 /** What is known after an attempt to commit. */

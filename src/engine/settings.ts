@@ -22,6 +22,7 @@ import {
   keepFixedSettings,
   readFixedSettings,
 } from "./fixed-settings.ts";
+import { getDecoded } from "./get-decoded.ts";
 import { listManifests } from "./manifest-store.ts";
 
 const ATTEMPTS_MAX = 16;
@@ -229,9 +230,8 @@ export async function readStored(store: ObjectStore): Promise<StoredConfig | und
 
 async function getStored(store: ObjectStore): Promise<StoredConfig | undefined> {
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-    const found = await store.get(CONFIG_KEY);
-    if (found === undefined) return undefined;
-    const stored = { config: await decodeEdited(store, found.bytes), etag: found.etag };
+    const stored = await getEdited(store);
+    if (stored === undefined) return undefined;
     // What programs write is right, and costs no further look.
     if (isSealedConfig(stored.config)) return stored;
     const kept = await readFixedSettings(store);
@@ -240,9 +240,12 @@ async function getStored(store: ObjectStore): Promise<StoredConfig | undefined> 
   throw new BrainyError("BRAINY_UNAVAILABLE", `${CONFIG_KEY} changes faster than it can be read`);
 }
 
-async function decodeEdited(store: ObjectStore, bytes: Uint8Array): Promise<ConfigDocument> {
+async function getEdited(store: ObjectStore): Promise<StoredConfig | undefined> {
   try {
-    return decodeConfig(bytes, CONFIG_KEY);
+    return await getDecoded(store, CONFIG_KEY, ({ bytes, etag }) => ({
+      config: decodeConfig(bytes, CONFIG_KEY),
+      etag,
+    }));
   } catch (error) {
     if (!isBrainyError(error, "BRAINY_CORRUPT")) throw error;
     const advice = `upload it again with that put right${await cure(store)}`;
