@@ -3,64 +3,13 @@
 // What decides is cache misses and not arithmetic: so codes are aligned to cache lines, the links
 // of a row fill whole ones, what was visited is one bit a row, and the codes of all neighbours are
 // touched before the first is compared, which overlaps their misses.
-//
-// A kind `K` of distance is a switch at compile time: i32 for metrics where all lengths are alike
-// (-2 a·b), f32 for the squared distance (|a|² + |b|² - 2 a·b).
 
-import { Graph, NONE, Probe, Walk } from "./graph-types";
-import { productFour, productOne } from "./int8";
+import { codeOf, distanceFour, distanceOne, normOf, scaleOf, touchCodes } from "./code-distance";
+import { Graph, NONE, Probe, Walk } from "./codes";
+import { entryDistance, entryRow, insertEntry } from "./entries";
 
 /** Set in the row of an entry whose neighbours have been looked at. */
 const EXPANDED: u32 = 0x80000000;
-
-@inline
-function entryDistance(entries: usize, index: u32): f32 {
-  return load<f32>(entries + (<usize>index << 3));
-}
-
-@inline
-function entryRow(entries: usize, index: u32): u32 {
-  return load<u32>(entries + (<usize>index << 3), 4);
-}
-
-@inline
-function codeOf(graph: Graph, row: u32): usize {
-  return graph.codes + <usize>row * graph.stride;
-}
-
-@inline
-function scaleOf(graph: Graph, row: u32): f32 {
-  return load<f32>(graph.scales + (<usize>row << 2));
-}
-
-@inline
-function normOf(graph: Graph, row: u32): f32 {
-  return load<f32>(graph.norms + (<usize>row << 2));
-}
-
-@inline
-function distanceOne<K>(graph: Graph, probe: Probe, row: u32): f32 {
-  const product = <f32>productOne(probe.components, codeOf(graph, row), graph.length);
-  const distance = -product * scaleOf(graph, row) * probe.scale;
-  return isFloat<K>() ? distance + normOf(graph, row) + probe.norm : distance;
-}
-
-@inline
-function distanceFour<K>(graph: Graph, probe: Probe, a: u32, b: u32, c: u32, d: u32): v128 {
-  const products = f32x4.convert_i32x4_s(
-    productFour(
-      probe.components, codeOf(graph, a), codeOf(graph, b), codeOf(graph, c), codeOf(graph, d),
-      graph.length,
-    ),
-  );
-  const scales = f32x4(
-    scaleOf(graph, a), scaleOf(graph, b), scaleOf(graph, c), scaleOf(graph, d),
-  );
-  const distances = f32x4.mul(f32x4.mul(f32x4.neg(products), scales), f32x4.splat(probe.scale));
-  if (!isFloat<K>()) return distances;
-  const norms = f32x4(normOf(graph, a), normOf(graph, b), normOf(graph, c), normOf(graph, d));
-  return f32x4.add(f32x4.add(distances, norms), f32x4.splat(probe.norm));
-}
 
 /** The list of links of a row on a level. */
 @inline
@@ -73,21 +22,6 @@ function linksOf(graph: Graph, row: u32, level: i32): usize {
 @inline
 function linksMax(graph: Graph, level: i32): u32 {
   return level == 0 ? graph.degree << 1 : graph.degree;
-}
-
-/** Puts an entry in its place of a sorted list of at most `width`, and returns that place. */
-@inline
-function insertEntry(entries: usize, size: u32, width: u32, distance: f32, row: u32): u32 {
-  let index = size < width ? size : width - 1;
-  let at = entries + (<usize>index << 3);
-  while (index > 0 && load<f32>(at - 8) > distance) {
-    store<u64>(at, load<u64>(at - 8));
-    at -= 8;
-    index--;
-  }
-  store<f32>(at, distance);
-  store<u32>(at, row, 4);
-  return index;
 }
 
 /** Lists the neighbours that were not visited, marks them, and says how many there are. */
@@ -110,17 +44,6 @@ function takeUnvisited(graph: Graph, walk: Walk, row: u32, level: i32): u32 {
     link += 4;
   }
   return count;
-}
-
-/** Loads a word of each cache line of the codes listed: there is no prefetch in WebAssembly. */
-@inline
-function touchCodes(graph: Graph, list: usize, count: u32): void {
-  const end = list + (<usize>count << 2);
-  const stride = graph.stride;
-  for (; list < end; list += 4) {
-    const code = codeOf(graph, load<u32>(list));
-    for (let line: u32 = 0; line < stride; line += 64) load<u8>(code + line);
-  }
 }
 
 /** The best `width` entries of a level that a walk from `start` finds, in order. */

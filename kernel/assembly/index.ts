@@ -4,4 +4,7 @@ export { gather, scan } from "./scan";
 export { sortEntries } from "./heap";
 export { allFinite, finishRows } from "./norms";
 export { addRows, searchGraph } from "./graph";
-export { encodeRows, quantiseQuery } from "./quantise";
+export { encodeRows, quantiseQuery, rotateRows } from "./quantise";
+export {
+  assignClusters, encodeBlock, prepareSweep, probeClusters, sweepClusters,
+} from "./clusters";

@@ -1,6 +1,6 @@
 // From floats to codes and probes.
 
-import { Graph, Walk } from "./graph-types";
+import { Codes, Search } from "./codes";
 import { rotate } from "./rotation";
 
 function greatest(vector: usize, length: u32): f32 {
@@ -37,20 +37,20 @@ function squaredLength(vector: usize, length: u32): f32 {
 }
 
 /**
- * Encodes rows: `count` vectors of `graph.length` floats at `vectors`, which are rotated in place,
+ * Encodes rows: `count` vectors of `codes.length` floats at `vectors`, which are rotated in place,
  * become the codes, scales and norms of the rows from `start` on. `isUnit`: as if each had length 1.
  */
 export function encodeRows(
-  graph: Graph, vectors: usize, start: u32, count: u32, isUnit: bool,
+  codes: Codes, vectors: usize, start: u32, count: u32, isUnit: bool,
 ): void {
-  const length = graph.length;
+  const length = codes.length;
   for (let i: u32 = 0; i < count; i++) {
     const vector = vectors + <usize>i * (length << 2);
-    rotate(vector, length, graph.window, graph.signs);
+    rotate(vector, length, codes.window, codes.signs);
     const most = greatest(vector, length);
     const row = start + i;
     const factor = f32x4.splat(most > 0 ? <f32>127 / most : 0);
-    let code = graph.codes + <usize>row * graph.stride;
+    let code = codes.codes + <usize>row * codes.stride;
     const end = vector + (<usize>length << 2);
     for (let at = vector; at < end; at += 64, code += 16) {
       const low = i16x8.narrow_i32x4_s(
@@ -63,20 +63,20 @@ export function encodeRows(
     }
     const squared = squaredLength(vector, length);
     const unit: f32 = isUnit && squared > 0 ? sqrt<f32>(squared) : 1;
-    store<f32>(graph.scales + (<usize>row << 2), most / 127 / unit);
-    if (graph.norms != 0) store<f32>(graph.norms + (<usize>row << 2), squared);
+    store<f32>(codes.scales + (<usize>row << 2), most / 127 / unit);
+    if (codes.norms != 0) store<f32>(codes.norms + (<usize>row << 2), squared);
   }
 }
 
 /**
- * Makes the floats of a walk its query; they are rotated in place. The greatest component becomes `componentMax`: the
+ * Makes the floats of a search its query; they are rotated in place. The greatest component becomes `componentMax`: the
  * largest with which no product with a code leaves 32 bits.
  */
-export function quantiseQuery(graph: Graph, walk: Walk): void {
-  const length = graph.length;
-  const probe = walk.query;
-  let vector = walk.vector;
-  rotate(vector, length, graph.window, graph.signs);
+export function quantiseQuery(codes: Codes, search: Search): void {
+  const length = codes.length;
+  const probe = search.query;
+  let vector = search.vector;
+  rotate(vector, length, codes.window, codes.signs);
   const most = greatest(vector, length);
   const componentMax = min<f32>(32000, <f32>(<u32>0x7fffffff / (128 * length)));
   const factor = f32x4.splat(most > 0 ? componentMax / most : 0);
@@ -88,5 +88,12 @@ export function quantiseQuery(graph: Graph, walk: Walk): void {
     ));
   }
   probe.scale = (2 * most) / componentMax;
-  probe.norm = graph.norms == 0 ? 0 : squaredLength(walk.vector, length);
+  probe.norm = codes.norms == 0 ? 0 : squaredLength(search.vector, length);
+}
+
+/** Rotates `count` vectors in place. */
+export function rotateRows(codes: Codes, vectors: usize, count: u32): void {
+  for (let i: u32 = 0; i < count; i++) {
+    rotate(vectors + <usize>i * (codes.length << 2), codes.length, codes.window, codes.signs);
+  }
 }

@@ -17,10 +17,12 @@ export interface KernelExports {
     start: number,
     end: number,
   ): number;
-  /** Encodes `count` rotated vectors as the rows from `start` on. */
-  encodeRows(graph: number, vectors: number, start: number, count: number, isUnit: number): void;
-  /** Makes the vector of a walk its query. */
-  quantiseQuery(graph: number, walk: number): void;
+  /** Rotates `count` vectors and encodes them as the rows from `start` on. */
+  encodeRows(codes: number, vectors: number, start: number, count: number, isUnit: number): void;
+  /** Rotates `count` vectors in place. */
+  rotateRows(codes: number, vectors: number, count: number): void;
+  /** Makes the vector of a search its query. */
+  quantiseQuery(codes: number, search: number): void;
   /** Adds every `step`-th row of `[start, end)`, each chosen among the `width` nearest found. */
   addRows(
     graph: number,
@@ -32,6 +34,38 @@ export interface KernelExports {
   ): void;
   /** The best `width` entries of a walk for its query, in order; returns how many. */
   searchGraph(graph: number, walk: number, width: number): number;
+  /** The nearest cluster of each of `count` rotated vectors, and how far it is. */
+  assignClusters(
+    clusters: number,
+    vectors: number,
+    count: number,
+    nearest: number,
+    distances: number,
+  ): void;
+  /** Writes the bits of a block; its rotated vectors become residuals. */
+  encodeBlock(
+    clusters: number,
+    cluster: number,
+    block: number,
+    vectors: number,
+    count: number,
+  ): void;
+  /** Makes the table of a query. */
+  prepareSweep(clusters: number, sweep: number): void;
+  /** The nearest `width` clusters of a query; returns how many. */
+  probeClusters(clusters: number, sweep: number, width: number): number;
+  /** Adds what the probes of `[start, end)` hold to the `size` entries there are. */
+  sweepClusters(
+    clusters: number,
+    sweep: number,
+    start: number,
+    end: number,
+    size: number,
+    width: number,
+    k: number,
+    epsilon: number,
+    mask: number,
+  ): number;
   /** 1 when none of `length` floats is NaN or infinite. */
   allFinite(pointer: number, length: number): number;
 }

@@ -47,3 +47,26 @@ export function quantise(vector: ArrayLike<number>, most: number): Quantised {
   );
   return { components, scale };
 }
+
+/** A residual by the signs of its components (RaBitQ, arXiv 2405.12497, section 3). */
+export interface SignCode {
+  /** Whether each component is above zero. */
+  readonly signs: readonly boolean[];
+  /** A product with the signs, as ±1, times this estimates the product with the residual. */
+  readonly factor: number;
+  /** Standard deviation of that estimate, for a vector of length 1. */
+  readonly error: number;
+}
+
+/** The signs of a rotated residual. */
+export function signCode(residual: ArrayLike<number>): SignCode {
+  const { length } = residual;
+  const components = Array.from(residual);
+  const squared = components.reduce((sum, x) => sum + x * x, 0);
+  const size = components.reduce((sum, x) => sum + Math.abs(x), 0);
+  const signs = components.map((x) => x > 0);
+  if (squared === 0) return { signs, factor: 0, error: 0 };
+  const held = Math.min(1, size ** 2 / (squared * length));
+  const error = Math.sqrt((squared * (1 - held)) / (held * (length - 1)));
+  return { signs, factor: squared / size, error };
+}

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { seededRandom, type Random } from "../base/random.ts";
+import { clusteredVectors } from "../../test/support/clustered-vectors.ts";
+import { seededRandom } from "../base/random.ts";
 import { METRICS, type Metric } from "../kernel/metric.ts";
+import { RowCodes } from "../kernel/row-codes.ts";
 import { RowGraph } from "../kernel/row-graph.ts";
 import { norm } from "../kernel/oracle.ts";
 import { VectorArena } from "../kernel/vector-arena.ts";
@@ -20,30 +22,11 @@ function build(vectors: readonly Float32Array[], dimension: number, metric: Metr
   const rowCount = vectors.length;
   const arena = new VectorArena({ dimension, rowsMax: rowCount, rows: rowCount });
   vectors.forEach((vector, row) => arena.set(row, vector));
-  const graph = new RowGraph({ rowCount, dimension, metric, normMax: arena.normMax });
-  for (const vector of vectors) graph.encode(vector);
+  const codes = new RowCodes({ rowCount, dimension, metric, normMax: arena.normMax });
+  for (const vector of vectors) codes.encode(vector);
+  const graph = new RowGraph({ codes });
   graph.addRows({ start: 0, end: rowCount, width: 200 });
   return { arena, graph, rowCount, metric };
-}
-
-/** Clusters in few directions of many, as embeddings are. */
-function clustered(random: Random, count: number, dimension: number): Float32Array[] {
-  const normal = (): number =>
-    Math.sqrt(-2 * Math.log(1 - random.next())) * Math.cos(2 * Math.PI * random.next());
-  const intrinsic = Math.min(24, dimension);
-  const axes = Array.from({ length: intrinsic }, () =>
-    Float32Array.from({ length: dimension }, normal),
-  );
-  const centres = Array.from({ length: 40 }, () => Array.from({ length: intrinsic }, normal));
-  return Array.from({ length: count }, () => {
-    const centre = centres[Math.floor(random.next() * centres.length)]!;
-    const vector = new Float32Array(dimension);
-    axes.forEach((axis, i) => {
-      const at = centre[i]! + normal();
-      axis.forEach((x, j) => (vector[j]! += at * x));
-    });
-    return vector;
-  });
 }
 
 describe("graph", () => {
@@ -60,9 +43,9 @@ describe("graph", () => {
 test.each(METRICS)("%s: recall grows with the width, and reaches 0.99", async (metric) => {
   const random = seededRandom(3);
   const [dimension, k] = [96, 10];
-  const vectors = clustered(random, 4_000, dimension);
+  const vectors = clusteredVectors(random, 4_000, dimension);
   const built = build(vectors, dimension, metric);
-  const queries = clustered(seededRandom(4), 50, dimension);
+  const queries = clusteredVectors(seededRandom(4), 50, dimension);
   const recalls: number[] = [];
   for (const width of [10, 40, 400]) {
     let found = 0;
@@ -79,11 +62,12 @@ test.each(METRICS)("%s: recall grows with the width, and reaches 0.99", async (m
 });
 
 test("[K8] a seed decides everything, and another seed something", async () => {
-  const vectors = clustered(seededRandom(5), 1_500, 48);
+  const vectors = clusteredVectors(seededRandom(5), 1_500, 48);
   const query = vectors[7]!;
   const search = (seed: number): readonly number[] => {
-    const graph = new RowGraph({ rowCount: 1_500, dimension: 48, metric: "cosine", seed });
-    for (const vector of vectors) graph.encode(vector);
+    const codes = new RowCodes({ rowCount: 1_500, dimension: 48, metric: "cosine", seed });
+    for (const vector of vectors) codes.encode(vector);
+    const graph = new RowGraph({ codes });
     graph.addRows({ start: 0, end: 1_500, width: 60 });
     const { rows, distances } = graph.search(query, 40);
     return [...rows, ...distances];
@@ -93,11 +77,11 @@ test("[K8] a seed decides everything, and another seed something", async () => {
 });
 
 test("rows of extreme length are for exact search, and so are such queries", async () => {
-  const vectors = clustered(seededRandom(6), 200, 8);
+  const vectors = clusteredVectors(seededRandom(6), 200, 8);
   const built = build(vectors, 8, "cosine");
   for (const factor of [1e-30, 1e30]) {
     const query = vectors[3]!.map((x) => x * factor);
-    expect(RowGraph.holds(norm(query))).toBe(false);
+    expect(RowCodes.holds(norm(query))).toBe(false);
     const hits = await searchGraph({ ...built, query, k: 5, width: 20 });
     expect(hits).toEqual(bruteForce({ vectors, metric: "cosine", query, k: 5 }));
   }

@@ -1,13 +1,13 @@
 import { invalid } from "../base/errors.ts";
-import { WIDTH_MAX } from "../kernel/graph-layout.ts";
 import type { Metric } from "../kernel/metric.ts";
-import { distance, norm } from "../kernel/oracle.ts";
-import { RowGraph } from "../kernel/row-graph.ts";
+import { norm } from "../kernel/oracle.ts";
+import { RowCodes, WIDTH_MAX } from "../kernel/row-codes.ts";
+import type { RowGraph } from "../kernel/row-graph.ts";
 import type { VectorArena } from "../kernel/vector-arena.ts";
 import { takesPart } from "./brute-force.ts";
 import type { IndexSearchOptions, Neighbour } from "./contract.ts";
-import { compareNeighbours } from "./contract.ts";
 import { searchFlat } from "./flat.ts";
+import { rerank } from "./rerank.ts";
 
 /** One search, the rows, and the graph over them. */
 export interface SearchGraphOptions extends IndexSearchOptions {
@@ -33,18 +33,12 @@ export async function searchGraph(options: SearchGraphOptions): Promise<Neighbou
   signal?.throwIfAborted();
   const k = Math.min(options.k, rowCount);
   const width = Math.max(options.width, k);
-  const isHere = graph.addedCount === rowCount && RowGraph.holds(norm(query));
+  const isHere = graph.addedCount === rowCount && RowCodes.holds(norm(query));
   if (width > WIDTH_MAX || !isHere) return searchFlat(options);
-  // Checks the query as well.
+  // Checks the query, before it comes to the codes.
   const exact = arena.beginSearch({ metric, query, k: 1 });
   const found = graph.search(query, width).rows;
   const rows = mask === undefined ? found : found.filter((row) => takesPart(mask, row));
   if (rows.length < k) return searchFlat(options);
-  const distances = exact.distances(rows);
-  exact.dispose();
-  return Array.from(rows, (row, i): Neighbour => ({ row, distance: distances[i]! }))
-    .sort(compareNeighbours)
-    .slice(0, k)
-    .map(({ row }) => ({ row, distance: distance(metric, query, arena.view(row)) }))
-    .sort(compareNeighbours);
+  return rerank({ arena, metric, query, k, search: exact, rows });
 }
