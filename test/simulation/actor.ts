@@ -14,6 +14,8 @@ export interface Workplace {
   readonly database: Database;
   readonly readOnly: boolean;
   readonly maintains: boolean;
+  /** How long it looks at the store no more once it has read. */
+  readonly pinnedMs?: number | undefined;
   /** Goes on after the last step, until somebody else ends it. */
   readonly stays: boolean;
   /** Runs one act of a user. */
@@ -88,7 +90,9 @@ class Embedded implements Trade {
 
   begin(process: VirtualProcess): () => Promise<Workplace> {
     const { scheduler } = this.#world;
-    const readOnly = scheduler.chance(0.15);
+    const pinnedMs = scheduler.pick([10 * MINUTE, 5 * HOUR, 50 * HOUR]);
+    const isPinned = this.#world.faults.occurs("pinned-reader", this.#world.plan.pinnedRate);
+    const readOnly = scheduler.chance(0.15) || isPinned;
     // Who holds no index has read nothing, and may not write where that counts.
     const mayBeBlind = this.#world.resolution === "last-write-wins";
     const writeOnly = !readOnly && scheduler.chance(0.2) && mayBeBlind;
@@ -101,6 +105,7 @@ class Embedded implements Trade {
         database,
         readOnly,
         maintains,
+        pinnedMs: isPinned ? pinnedMs : undefined,
         stays: false,
         during: (run) => run(),
         close: () => database.close(),
@@ -143,6 +148,7 @@ class Life {
     const open = this.#trade.begin(this.#process);
     this.#scheduleTrouble();
     this.#work = await open();
+    await this.#lookAway();
     while (this.#world.stepsLeft-- > 0) {
       await this.#work.during(() => this.#act());
       this.#checkBackground();
@@ -180,15 +186,25 @@ class Life {
       if (!faults.occurs("stall", plan.stallRate)) continue;
       scheduler.after(stallMs, () => this.#process.stall(forMs));
     }
-    // A suspension may hide a jump until the store has answered again.
     const [jumpMs, byMs] = [soon(), scheduler.pick([-HOUR, -20_000, 20_000, HOUR])];
-    if (faults.occurs("clock-jump", this.#process.suspends ? 0 : plan.jumpRate)) {
+    if (faults.occurs("clock-jump", plan.jumpRate)) {
       scheduler.after(jumpMs, () => {
         scheduler.note(`${this.#process.name}: its clock jumps`);
         this.#process.skewMs += byMs;
-        this.#hasJumped = true;
+        // A suspension may hide a jump until the store has answered again.
+        if (!this.#process.suspends) this.#hasJumped = true;
       });
     }
+  }
+
+  /** Reads, and much later again: from what it has, and then from what there is. */
+  async #lookAway(): Promise<void> {
+    const { pinnedMs } = this.#work;
+    if (pinnedMs === undefined) return;
+    await this.#act(() => this.#read("strong"));
+    await this.#process.wait(pinnedMs);
+    await this.#act(() => this.#read("eventual"));
+    await this.#act(() => this.#read("strong"));
   }
 
   async #think(): Promise<void> {
@@ -198,26 +214,30 @@ class Life {
     await this.#process.wait(scheduler.below(limit));
   }
 
-  async #act(): Promise<void> {
+  async #act(run: () => Promise<void> = () => this.#actAtRandom()): Promise<void> {
+    try {
+      await run();
+    } catch (error) {
+      if (!this.#isExpected(error)) throw error;
+      const { message } = error as Error;
+      this.#world.scheduler.note(`${this.#process.name} ! ${message.slice(0, 120)}`);
+    }
+  }
+
+  async #actAtRandom(): Promise<void> {
     const { scheduler } = this.#world;
     const { readOnly, maintains, act } = this.#work;
     const dice = scheduler.below(100);
-    try {
-      if (act !== undefined && scheduler.chance(0.1)) await act();
-      else if (dice < 28 || readOnly)
-        await this.#read(scheduler.chance(0.6) ? "strong" : "eventual");
-      else if (dice < 44) await this.#decide();
-      else if (dice < 50) this.#decideInBackground();
-      else if (dice < 72) await this.#write();
-      else if (dice < 84) this.#writeInBackground();
-      else if (dice < 93)
-        await (maintains || scheduler.chance(0.3) ? this.#compact() : this.#write());
-      else if (dice < 96) await this.#checkpoint();
-      else await this.#readCheckpoint();
-    } catch (error) {
-      if (!this.#isExpected(error)) throw error;
-      scheduler.note(`${this.#process.name} ! ${(error as Error).message.slice(0, 120)}`);
-    }
+    if (act !== undefined && scheduler.chance(0.1)) await act();
+    else if (dice < 28 || readOnly) await this.#read(scheduler.chance(0.6) ? "strong" : "eventual");
+    else if (dice < 44) await this.#decide();
+    else if (dice < 50) this.#decideInBackground();
+    else if (dice < 72) await this.#write();
+    else if (dice < 84) this.#writeInBackground();
+    else if (dice < 93)
+      await (maintains || scheduler.chance(0.3) ? this.#compact() : this.#write());
+    else if (dice < 96) await this.#checkpoint();
+    else await this.#readCheckpoint();
   }
 
   async #compact(): Promise<void> {

@@ -16,6 +16,10 @@ export const FAULT_KINDS = [
   "duplicate",
   /** A process stands still for up to two days. */
   "stall",
+  /** A holder of maintenance stands still, and wakes in the middle of what its successor does. */
+  "two-holders",
+  /** A process that only reads looks at the store for hours or days no more. */
+  "pinned-reader",
   /** A process ends in the middle of anything. */
   "death",
   /** A wall clock that is wrong by up to four seconds. */

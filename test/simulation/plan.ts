@@ -11,6 +11,10 @@ export interface Plan {
   readonly steps: number;
   readonly deathRate: number;
   readonly stallRate: number;
+  /** Chance that a holder of maintenance stands still after a commit. */
+  readonly holderStallRate: number;
+  /** Chance that a process only reads, and looks away for long. */
+  readonly pinnedRate: number;
   readonly idleRate: number;
   readonly jumpRate: number;
   readonly skewMs: number;
@@ -29,6 +33,8 @@ export function planOf(scheduler: Scheduler): Plan {
     steps: 40 + scheduler.below(80),
     deathRate: scheduler.pick([0, 0.3, 0.7]),
     stallRate: scheduler.pick([0, 0, 0.2, 0.5]),
+    holderStallRate: scheduler.pick([0, 0, 0, 0.02, 0.3]),
+    pinnedRate: scheduler.pick([0, 0, 0.15]),
     idleRate: scheduler.pick([0, 0.02, 0.15]),
     jumpRate: scheduler.pick([0, 0, 0, 0, 0.2]),
     skewMs: scheduler.pick([0, 1_000, 4_000]),

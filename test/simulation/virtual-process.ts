@@ -23,6 +23,8 @@ export class VirtualProcess {
   skewMs: number;
   readonly suspends: boolean;
   #stalledUntilMs = 0;
+  /** What waits for the end of a stall. */
+  #waiting: (() => void)[] = [];
   #suspendedMs = 0;
 
   constructor(name: string, scheduler: Scheduler, machine: MachineClock) {
@@ -42,8 +44,7 @@ export class VirtualProcess {
   /** Calls `run` now, when the process stands no longer still, or never when it is dead. */
   deliver(run: () => void): void {
     if (!this.isAlive) return;
-    const leftMs = this.#stalledUntilMs - this.scheduler.nowMs;
-    if (leftMs > 0) this.scheduler.after(leftMs, () => this.deliver(run));
+    if (this.#stalledUntilMs > this.scheduler.nowMs) this.#waiting.push(run);
     else run();
   }
 
@@ -78,6 +79,16 @@ export class VirtualProcess {
     this.#stalledUntilMs = nowMs + ms;
     // Nobody looks at a clock while nothing is delivered, so the whole stall may count at once.
     if (this.suspends) this.#suspendedMs += ms;
+    this.scheduler.after(ms, () => this.wake());
+  }
+
+  /** Ends a stall, whether or not its time is over. What was delivered meanwhile comes in any order. */
+  wake(): void {
+    const leftMs = this.#stalledUntilMs - this.scheduler.nowMs;
+    if (leftMs > 0) this.scheduler.note(`${this.name} wakes early`);
+    if (leftMs > 0 && this.suspends) this.#suspendedMs -= leftMs;
+    this.#stalledUntilMs = Math.min(this.#stalledUntilMs, this.scheduler.nowMs);
+    for (const run of this.#waiting.splice(0)) this.scheduler.after(0, () => this.deliver(run));
   }
 
   kill(): void {

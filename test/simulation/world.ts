@@ -13,6 +13,7 @@ import { retrying } from "../../src/storage/layers/retrying.ts";
 import { BucketChecks } from "./checks/bucket-checks.ts";
 import { Faults, type FaultKind } from "./faults.ts";
 import { History } from "./history.ts";
+import { Holders } from "./holders.ts";
 import { JUDGES } from "./oracle.ts";
 import { BLIND_IDS } from "./observe.ts";
 import { HOUR, MINUTE, planOf, type Plan } from "./plan.ts";
@@ -76,6 +77,7 @@ export class World {
   readonly bucket: Bucket;
   readonly plan: Plan;
   readonly #seed: number;
+  readonly #holders: Holders;
   readonly checkpoints = new Map<string, Pinned>();
   /** Every slot that a process said is durable, in the order in which they said so. */
   readonly hints: { readonly lane: LaneId; readonly slot: number }[] = [];
@@ -111,6 +113,7 @@ export class World {
     };
     this.bucket.onDeleted = (key) => this.#structure.deleted(key);
     this.stepsLeft = this.plan.steps;
+    this.#holders = new Holders({ scheduler, faults, rate: this.plan.holderStallRate });
   }
 
   /** What the store's bad days, and other processes, may do to a call. */
@@ -211,6 +214,7 @@ export class World {
       onEvent: (event) => {
         if (event.type === "committed") this.manifests++;
         const { type, ...more } = event;
+        this.#holders.heard(process, type);
         if (type !== "index_updated") {
           this.scheduler.note(`${process.name} * ${type} ${JSON.stringify(more)}`);
         }
