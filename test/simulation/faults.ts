@@ -38,6 +38,10 @@ export const FAULT_KINDS = [
   "torn-read",
   /** One bit of an answer is another one. */
   "flipped-read",
+  /** A stored object ends early, until the right bytes are put back. */
+  "torn-object",
+  /** A stored object has another bit, until the right bytes are put back. */
+  "bit-flip",
   /** Equal bytes have equal etags. */
   "equal-etags",
   /** Etags are quoted. */

@@ -79,7 +79,9 @@ export class VirtualProcess {
     this.#stalledUntilMs = nowMs + ms;
     // Nobody looks at a clock while nothing is delivered, so the whole stall may count at once.
     if (this.suspends) this.#suspendedMs += ms;
-    this.scheduler.after(ms, () => this.wake());
+    this.scheduler.after(ms, () => {
+      if (this.#stalledUntilMs <= this.scheduler.nowMs) this.wake();
+    });
   }
 
   /** Ends a stall, whether or not its time is over. What was delivered meanwhile comes in any order. */

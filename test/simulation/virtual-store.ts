@@ -11,6 +11,7 @@ import type {
   PutResult,
   StoredObject,
 } from "../../src/storage/object-store.ts";
+import { Damage } from "./damage.ts";
 import type { Faults } from "./faults.ts";
 import { quantileMs, S3_READ, S3_WRITE } from "./latency.ts";
 import { HOUR, MINUTE } from "./plan.ts";
@@ -50,6 +51,7 @@ export class Bucket {
   zombies = 0;
   readonly #storm: Trouble;
   readonly #full: Trouble;
+  readonly #damage: Damage<Held>;
   #version = 0;
   #past: ReadonlyMap<string, Held> = new Map();
 
@@ -65,6 +67,7 @@ export class Bucket {
     this.defect = options.defect;
     const minutes = [10_000, 2 * MINUTE, 30 * MINUTE];
     this.#storm = new Trouble({ ...options, kind: "slow-down", lengthsMs: minutes });
+    this.#damage = new Damage({ ...options, objects: this.objects });
     this.#full = new Trouble({ ...options, kind: "disk-full", lengthsMs: [...minutes, 6 * HOUR] });
   }
 
@@ -76,10 +79,12 @@ export class Bucket {
     weather.fullRate = 0;
     weather.oddConflictRate = 0;
     weather.damageRate = 0;
+    weather.rotRate = 0;
     weather.slowRate = 0;
     weather.duplicateRate = 0;
     this.#storm.end();
     this.#full.end();
+    this.#damage.repairAll();
   }
 
   /** Throws where the store takes a request of this kind and does nothing. */
@@ -113,6 +118,7 @@ export class Bucket {
     if (this.scheduler.chance(0.05)) this.#past = new Map(this.objects);
     this.objects.set(key, { bytes, etag: etag as Etag, modifiedMs });
     this.onStored(key, bytes);
+    this.#damage.mayStrike(this.weather.rotRate);
     return { etag: etag as Etag, storeMs: modifiedMs };
   }
 

@@ -15,6 +15,8 @@ export interface Weather {
   oddConflictRate: number;
   /** Chance that the bytes of a read are not those that were stored. */
   damageRate: number;
+  /** Chance that a put is followed by damage to an object that is stored. */
+  rotRate: number;
   /** Whether ways take what S3 takes; else up to `latencyMs`. */
   readonly isLikeS3: boolean;
   /** Longest usual way of a request, there or back. */
@@ -58,6 +60,7 @@ export function weatherOf(scheduler: Scheduler, faults: Faults, { isPatient }: P
     fullRate: scheduler.pick([0, 0, 0, 0.001, 0.01]),
     oddConflictRate: scheduler.pick([0, 0, 0.02, 0.3]),
     damageRate: scheduler.pick([0, 0, 0, 0.002, 0.02]),
+    rotRate: scheduler.pick([0, 0, 0, 0.01, 0.1]),
     isLikeS3: scheduler.chance(0.3),
     latencyMs: scheduler.pick([5, 50, 400]),
     slowRate: scheduler.pick([0, 0.01, 0.05]),

@@ -65,6 +65,9 @@ export interface Pinned {
   text: string | undefined;
 }
 
+/** Faults after which an object may be unreadable. */
+const DAMAGE = ["torn-read", "flipped-read", "torn-object", "bit-flip"] as const;
+
 /** What all processes of one simulation share. */
 export class World {
   readonly scheduler: Scheduler;
@@ -121,8 +124,8 @@ export class World {
     const { counts } = this.faults;
     if (!isBrainyError(error)) return false;
     if (error.code === "BRAINY_LIMIT") return counts.has("disk-full");
-    if (error.code === "BRAINY_CORRUPT")
-      return counts.has("torn-read") || counts.has("flipped-read");
+    const isDamaged = DAMAGE.some((kind) => counts.has(kind));
+    if (error.code === "BRAINY_CORRUPT") return isDamaged;
     return error.code === "BRAINY_UNAVAILABLE" || error.code === "BRAINY_CONFLICT";
   }
 
