@@ -255,6 +255,29 @@ test("a winner whose answer was lost is a winner", async () => {
   await probe(store);
 });
 
+test("a put that the network repeats refuses no store", async () => {
+  for (const twice of [0, 8, 9, 10, "always"] as const) {
+    let puts = 0;
+    const inner = new MemoryStore();
+    const store = new Proxy(inner, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name);
+        if (typeof value !== "function") return value;
+        if (name !== "put") return value.bind(target) as unknown;
+        return async (...given: Parameters<ObjectStore["put"]>) => {
+          const isTwice = twice === "always" || puts++ === twice;
+          if (isTwice) await inner.put(...given).catch(() => undefined);
+          return inner.put(...given);
+        };
+      },
+    });
+    const error = await probe(store).catch((reason: unknown) => reason);
+    const isUnavailable = isBrainyError(error, "BRAINY_UNAVAILABLE");
+    expect(twice === "always" ? isUnavailable : error === undefined, String(error)).toBe(true);
+    expect(await keysOf(inner)).toEqual([]);
+  }
+});
+
 test("missing rights are reported as what they are", async () => {
   const store = new (class extends MemoryStore {
     override put(): Promise<PutResult> {

@@ -74,6 +74,10 @@ async function oneCreatorWins(scratch: Scratch): Promise<void> {
     }
     scratch.unknown("no creator was answered");
   }
+  // Repeated on its way, a put may win before it arrives, and is then told that it lost.
+  const cameTwice = (outcome: Outcome, index: number): boolean =>
+    wins === 0 && outcome === "lost" && same(found.bytes, bodies[index]);
+  if (outcomes.some(cameTwice)) scratch.unknown("a put came twice");
   const winner = outcomes.findIndex((outcome, index) =>
     wins === 1 ? outcome === "won" : outcome === "unknown" && same(found.bytes, bodies[index]),
   );
@@ -89,6 +93,7 @@ async function onlyTheNamedVersionIsReplaced(scratch: Scratch): Promise<void> {
   const right = await scratch.put(body, { ifMatch: before.etag });
   const after = await scratch.read();
   if (right === "unknown" && !same(after?.bytes, body)) scratch.unknown("a put was not answered");
+  if (right === "lost" && same(after?.bytes, body)) scratch.unknown("a put came twice");
   if (right === "lost") scratch.refuse('"if match" refuses the version that is there');
   if (after === undefined || !same(after.bytes, body)) {
     return scratch.refuse('"if match" was accepted and changed nothing');
