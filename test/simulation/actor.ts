@@ -81,11 +81,14 @@ export class Actor {
 }
 
 /** A database in a process of its own, which knows of no others. */
-class Embedded implements Trade {
+export class Embedded implements Trade {
   readonly #world: World;
+  readonly #others: Pick<Trade, "tolerates"> | undefined;
 
-  constructor(world: World) {
+  /** `others`: what processes of another kind may do to a call. */
+  constructor(world: World, others?: Pick<Trade, "tolerates">) {
     this.#world = world;
+    this.#others = others;
   }
 
   begin(process: VirtualProcess): () => Promise<Workplace> {
@@ -114,8 +117,8 @@ class Embedded implements Trade {
     };
   }
 
-  tolerates(): boolean {
-    return false;
+  tolerates(error: unknown): boolean {
+    return this.#others?.tolerates(error) === true;
   }
 }
 
@@ -176,7 +179,7 @@ class Life {
     const deathMs = soon();
     if (faults.occurs("death", plan.deathRate)) {
       scheduler.after(deathMs, () => {
-        if (!this.#process.isAlive) return;
+        if (!this.#process.isAlive || this.#world.isCalm) return;
         this.#process.kill();
         this.#onDeath();
       });
@@ -184,11 +187,14 @@ class Life {
     for (let i = 0; i < 3; i++) {
       const [stallMs, forMs] = [soon(), scheduler.pick(STALLS_MS)];
       if (!faults.occurs("stall", plan.stallRate)) continue;
-      scheduler.after(stallMs, () => this.#process.stall(forMs));
+      scheduler.after(stallMs, () => {
+        if (!this.#world.isCalm) this.#process.stall(forMs);
+      });
     }
     const [jumpMs, byMs] = [soon(), scheduler.pick([-HOUR, -20_000, 20_000, HOUR])];
     if (faults.occurs("clock-jump", plan.jumpRate)) {
       scheduler.after(jumpMs, () => {
+        if (this.#world.isCalm) return;
         scheduler.note(`${this.#process.name}: its clock jumps`);
         this.#process.skewMs += byMs;
         // A suspension may hide a jump until the store has answered again.

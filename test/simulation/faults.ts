@@ -46,6 +46,14 @@ export const FAULT_KINDS = [
   "equal-etags",
   /** Etags are quoted. */
   "quoted-etags",
+  /** A hint does not reach one of its listeners. */
+  "hint-lost",
+  /** A hint comes twice. */
+  "hint-repeated",
+  /** What comes in the place of a hint is something else. */
+  "hint-garbled",
+  /** Somebody uploads shared settings that nobody may take up. */
+  "wrong-upload",
 ] as const;
 
 /** One of `FAULT_KINDS`. */

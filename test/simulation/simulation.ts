@@ -26,7 +26,10 @@ export class SimulationError extends Error {
  * which may stall or die at any await, over one bucket. Throws when a reader sees what it must
  * not, or when the store's structure is wrong in the end.
  */
-export async function simulate(options: WorldOptions): Promise<SimulationResult> {
+export async function simulate(
+  options: WorldOptions,
+  run: (world: World) => Promise<void> = runEmbedded,
+): Promise<SimulationResult> {
   const world = new World(options);
   try {
     await run(world);
@@ -51,15 +54,26 @@ function textOfError(error: unknown): string {
   return `${error.stack ?? error.message}${cause}`;
 }
 
-async function run(world: World): Promise<void> {
-  const { scheduler, bucket, plan } = world;
+async function runEmbedded(world: World): Promise<void> {
+  const { scheduler, plan } = world;
   const actors = Array.from({ length: plan.actors }, (_, i) => new Actor(world, `p${i}`));
   for (const actor of actors) actor.start();
   await world.until("the actors to stop", () => actors.every(({ isDone }) => isDone));
-  bucket.calm();
+  calmDown(world);
   await world.until("what is still under way", () => scheduler.isIdle);
+  await settle(world);
+}
+
+/** No request fails from now on; those that are under way arrive. */
+export function calmDown(world: World): void {
+  world.isCalm = true;
+  world.bucket.calm();
+}
+
+/** Looks at what has become of everything, and lets maintenance do its work. */
+export async function settle(world: World): Promise<void> {
   let isSettled = false;
-  settle(world).then(
+  lookBack(world).then(
     () => {
       isSettled = true;
     },
@@ -69,7 +83,7 @@ async function run(world: World): Promise<void> {
 }
 
 /** A calm store and two patient processes: they see one state, now and after all maintenance. */
-async function settle(world: World): Promise<void> {
+async function lookBack(world: World): Promise<void> {
   const { history, scheduler } = world;
   scheduler.note("everything is calm");
   const process = world.newProcess("last", true);

@@ -85,6 +85,8 @@ export class World {
   /** Every slot that a process said is durable, in the order in which they said so. */
   readonly hints: { readonly lane: LaneId; readonly slot: number }[] = [];
   stepsLeft: number;
+  /** Nothing harmful begins any more. */
+  isCalm = false;
   tokens = 0;
   incarnations = 0;
   manifests = 0;

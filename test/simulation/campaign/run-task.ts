@@ -1,4 +1,5 @@
 import type { ConflictResolution } from "../../../src/format/config.ts";
+import { simulateFleet } from "../fleet-simulation.ts";
 import type { Plan } from "../plan.ts";
 import { simulate, SimulationError } from "../simulation.ts";
 import type { Defect } from "../virtual-store.ts";
@@ -6,7 +7,7 @@ import type { SimulationResult } from "../world.ts";
 import { numbersOf } from "./number-set.ts";
 
 /** What a seed is run as. */
-export const MODES = ["last-write-wins", "vector-clock", "resolver", "crdt"] as const;
+export const MODES = ["last-write-wins", "vector-clock", "resolver", "crdt", "fleet"] as const;
 
 /** One of `MODES`. */
 export type Mode = (typeof MODES)[number];
@@ -66,15 +67,15 @@ export function resultOf({
   plan,
   defect,
 }: Task): Promise<SimulationResult> {
-  const resolution: ConflictResolution = mode === "resolver" ? "vector-clock" : mode;
-  return simulate({
+  const options = {
     seed,
-    resolution,
-    resolves: mode === "resolver",
     suppressed: suppressed === undefined ? undefined : numbersOf(suppressed),
     plan,
     defect,
-  });
+  };
+  if (mode === "fleet") return simulateFleet(options);
+  const resolution: ConflictResolution = mode === "resolver" ? "vector-clock" : mode;
+  return simulate({ ...options, resolution, resolves: mode === "resolver" });
 }
 
 /** A word for what went wrong: the same for failures that are likely to have one cause. */

@@ -1,0 +1,14 @@
+import { expect, test } from "vitest";
+import { simulateFleet } from "./fleet-simulation.ts";
+
+const FIRST_SEED = Number(process.env["BRAINY_SEED"] ?? 1);
+const RUNS = Math.ceil(Number(process.env["BRAINY_RUNS"] ?? 100) / 4);
+
+for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS; seed++) {
+  test(`[Z1] [Z4] [Z7] [Z11] [Z12] [Z13] a fleet agrees on everything it shares: BRAINY_SEED=${seed} BRAINY_RUNS=1`, async () => {
+    const result = await simulateFleet({ seed });
+    expect(result.checks).toBeGreaterThan(0);
+    if (process.env["BRAINY_VERBOSE"] !== undefined)
+      process.stdout.write(`${JSON.stringify(result)}\n`);
+  });
+}
