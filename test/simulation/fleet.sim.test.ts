@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { simulateFleet } from "./fleet-simulation.ts";
 
 const FIRST_SEED = Number(process.env["BRAINY_SEED"] ?? 1);
-const RUNS = Math.ceil(Number(process.env["BRAINY_RUNS"] ?? 100) / 4);
+const RUNS = Math.ceil(Number(process.env["BRAINY_RUNS"] ?? 120) / 6);
 
 for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS; seed++) {
   test(`[Z1] [Z4] [Z7] [Z11] [Z12] [Z13] a fleet agrees on everything it shares: BRAINY_SEED=${seed} BRAINY_RUNS=1`, async () => {
