@@ -278,6 +278,29 @@ test("a put that the network repeats refuses no store", async () => {
   }
 });
 
+test("what may be a mishap refuses a store when it happens every time", async () => {
+  const oddly = (mishap: (puts: number, reads: number) => "conflict" | "flip" | undefined) => {
+    let [puts, reads] = [0, 0];
+    return new (class extends MemoryStore {
+      override async put(key: string, bytes: Uint8Array, options?: PutOptions) {
+        if (mishap(++puts, 0) === "conflict") throw new BrainyError("BRAINY_CONFLICT", "busy");
+        return super.put(key, bytes, options);
+      }
+
+      override async get(key: string) {
+        const found = await super.get(key);
+        if (found !== undefined && mishap(0, ++reads) === "flip") found.bytes[1]! ^= 64;
+        return found;
+      }
+    })();
+  };
+  await probe(oddly((puts) => (puts === 10 ? "conflict" : undefined)));
+  await probe(oddly((_, reads) => (reads === 1 ? "flip" : undefined)));
+  await probe(oddly((_, reads) => (reads === 3 ? "flip" : undefined)));
+  const always = probe(oddly((_, reads) => (reads > 0 ? "flip" : undefined)));
+  await expect(always).rejects.toMatchObject({ code: "BRAINY_UNSUPPORTED" });
+});
+
 test("missing rights are reported as what they are", async () => {
   const store = new (class extends MemoryStore {
     override put(): Promise<PutResult> {

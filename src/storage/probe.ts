@@ -17,7 +17,7 @@ export const PROBE_PREFIX = "_brainy/probe/";
 /** Creators of one key at once. */
 const CREATORS = 8;
 
-/** Times it begins again, on another key, when the store did not answer. */
+/** Times it is tried, on another key each, when the store did not answer or something was odd. */
 const ATTEMPTS_MAX = 4;
 
 const BASE_MS = 100;
@@ -40,11 +40,13 @@ export async function probeStore(store: ObjectStore, options: ProbeOptions): Pro
   if (!store.capabilities.conditionalPut) throw refusal(store, "it has no conditional puts");
   for (let attempt = 1; ; attempt++) {
     const key = PROBE_PREFIX + randomHex(random, 16);
+    const scratch = new Scratch(store, key, options);
     try {
-      await probeKey(new Scratch(store, key, options));
+      await probeKey(scratch);
       return;
     } catch (error) {
-      if (!isBrainyError(error, "BRAINY_UNAVAILABLE") || attempt >= ATTEMPTS_MAX) throw error;
+      const isOpen = isBrainyError(error, "BRAINY_UNAVAILABLE") || scratch.isDoubtful;
+      if (!isOpen || attempt >= ATTEMPTS_MAX) throw error;
     } finally {
       // What stays is junk under a random name, and no reason to refuse the store.
       await store.deleteMany([key]).catch(() => undefined);
@@ -81,7 +83,7 @@ async function oneCreatorWins(scratch: Scratch): Promise<void> {
   const winner = outcomes.findIndex((outcome, index) =>
     wins === 1 ? outcome === "won" : outcome === "unknown" && same(found.bytes, bodies[index]),
   );
-  if (!same(found.bytes, bodies[winner])) scratch.refuse("the bytes read are not the winner's");
+  if (!same(found.bytes, bodies[winner])) scratch.doubt("the bytes read are not the winner's");
   const late = await scratch.put(scratch.body(CREATORS), { ifAbsent: true });
   if (late === "won") scratch.refuse('a key was created twice: it ignores "if absent"');
 }
@@ -94,9 +96,9 @@ async function onlyTheNamedVersionIsReplaced(scratch: Scratch): Promise<void> {
   const after = await scratch.read();
   if (right === "unknown" && !same(after?.bytes, body)) scratch.unknown("a put was not answered");
   if (right === "lost" && same(after?.bytes, body)) scratch.unknown("a put came twice");
-  if (right === "lost") scratch.refuse('"if match" refuses the version that is there');
+  if (right === "lost") scratch.doubt('"if match" refuses the version that is there');
   if (after === undefined || !same(after.bytes, body)) {
-    return scratch.refuse('"if match" was accepted and changed nothing');
+    return scratch.doubt('"if match" was accepted and changed nothing');
   }
   if (after.etag === before.etag) scratch.refuse("two versions of a key have one etag");
   const wrong = await scratch.put(scratch.body(CREATORS + 2), { ifMatch: before.etag });
@@ -118,6 +120,8 @@ class Scratch {
   readonly store: ObjectStore;
   readonly key: string;
   readonly signal: AbortSignal | undefined;
+  /** What it was refused for may be a mishap: a store is refused for it when it happens every time. */
+  isDoubtful = false;
   readonly #nonce: number;
 
   constructor(store: ObjectStore, key: string, { random, signal }: ProbeOptions) {
@@ -152,6 +156,12 @@ class Scratch {
 
   refuse(why: string): never {
     throw refusal(this.store, why);
+  }
+
+  /** As a store does that says "another one is at it" by mistake, or a line that turns a bit. */
+  doubt(why: string): never {
+    this.isDoubtful = true;
+    this.refuse(why);
   }
 
   unknown(why: string): never {
