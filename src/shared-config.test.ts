@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { VirtualTime, settle } from "../test/support/virtual-time.ts";
 import { Brainy } from "./brainy.ts";
+import { BrainyError } from "./base/errors.ts";
 import { seededRandom } from "./base/random.ts";
 import { LocalEventBus } from "./cluster/local-event-bus.ts";
 import { decodeConfig, isSealedConfig, type ConfigDocument } from "./format/config.ts";
@@ -250,6 +251,34 @@ test("[Y3] of all who adopt an edit one writes it again, and readers never do", 
   await readers.time.pass(10_000);
   expect(isSealedConfig(await readers.config())).toBe(true);
   expect(late.getHealthStatus().status).toBe("healthy");
+});
+
+test("[Y3] [Y6] a store that was full for a while is written to again", async () => {
+  const world = new World();
+  const { writer } = await world.fleet();
+  const put = world.store.put.bind(world.store);
+  let isFull = true;
+  let refused = 0;
+  world.store.put = (key, bytes, options) => {
+    if (!isFull || key !== CONFIG_KEY || options?.condition === undefined) {
+      return put(key, bytes, options);
+    }
+    refused++;
+    return Promise.reject(new BrainyError("BRAINY_LIMIT", "403 QuotaExceeded"));
+  };
+  await world.edit({ flushInterval: 1_000 });
+  await world.time.pass(31_000);
+  expect(isSealedConfig(await world.config())).toBe(false);
+  // One attempt a look, not four, and one warning.
+  expect(refused).toBe(3);
+  expect(world.logged.filter((line) => line.includes("QuotaExceeded"))).toHaveLength(1);
+  isFull = false;
+  await world.open({ role: "reader", instanceId: "late" });
+  await world.time.pass(31_000);
+  const config = await world.config();
+  expect(isSealedConfig(config)).toBe(true);
+  expect(Object.keys(config.instances).toSorted()).toEqual(["late", "r", "w"]);
+  expect((await writer.getDistributedConfig()).settings.flushInterval).toBe(1_000);
 });
 
 test("[Y3] an older document that is uploaded again becomes a newer version", async () => {

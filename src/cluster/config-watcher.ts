@@ -159,7 +159,7 @@ export class ConfigWatcher {
         return;
       if (!isViewOutdated(stored.config.instances, instances)) return;
       const changed = await this.#change({ stored, instances }, () => undefined);
-      if (changed !== undefined) this.#adopt(changed);
+      if (typeof changed === "object") this.#adopt(changed);
     });
   }
 
@@ -261,7 +261,9 @@ export class ConfigWatcher {
     const changed = await this.#change({ stored, settings, versionBefore }, (why) =>
       this.#warn("write", `cannot write ${CONFIG_KEY}: ${why}`),
     );
-    if (changed === undefined) return false;
+    if (changed === "lost") return false;
+    if (changed === "refused") return true;
+    this.#warned.delete("write");
     this.#adopt(changed);
     return true;
   }
@@ -277,16 +279,19 @@ export class ConfigWatcher {
   async #change(
     change: Omit<Parameters<typeof changeConfig>[0], "store" | "clock" | "random">,
     refused: (why: string) => void,
-  ): Promise<StoredConfig | undefined> {
+  ): Promise<StoredConfig | "lost" | "refused"> {
     const { store, clock, random } = this.#options;
     try {
-      return await changeConfig({ store, clock, random, ...change });
+      return (await changeConfig({ store, clock, random, ...change })) ?? "lost";
     } catch (error) {
       if (!isBrainyError(error)) throw error;
-      // Where this run may not write, what it reads is in force all the same.
-      this.#mayWrite = false;
+      // Where this run may not write, what it reads is in force all the same. A store that is full
+      // will have room again: the next look tries it.
+      const mayNot =
+        isBrainyError(error, "BRAINY_DENIED") || isBrainyError(error, "BRAINY_UNSUPPORTED");
+      if (mayNot) this.#mayWrite = false;
       refused(error.message);
-      return undefined;
+      return "refused";
     }
   }
 
