@@ -35,11 +35,11 @@ export class CalmFleet {
   async settle(): Promise<void> {
     const { config, world } = this.#fleet;
     world.scheduler.note("the fleet is calm");
+    if ((config.newest?.verdict ?? "right") !== "right") this.#operator.change();
     const { database } = await this.#join("calm", { role: "hybrid", instanceId: "calm" });
     const { drafts, tokens } = world.drafts((id) => knownOf(database, id));
     const versions = await database.write({ drafts, bytes: 100 * drafts.length });
     for (const [i, version] of versions.entries()) world.history.acknowledged(version, tokens[i]);
-    if (config.newest?.verdict !== "right") this.#operator.change();
     await this.#join("watch", { role: "reader" });
     for (const member of this.#fleet.here) this.#listen(member);
     await this.#wait(KNOWN_WITHIN_MS);
