@@ -83,12 +83,11 @@ export class CalmFleet {
 
   /** By the looks that each has made by itself. */
   #checkNodes(): void {
-    for (const { id, session } of this.#here) {
+    for (const { process, session } of this.#here) {
       const { healthy } = session.nodes!;
       if (healthy !== this.#ids.size) {
-        throw new Error(
-          `${id} believes that ${healthy} are alive, not ${[...this.#ids].join(" ")}`,
-        );
+        const names = this.#here.map((member) => member.process.name).join(" ");
+        throw new Error(`${process.name} believes that ${healthy} are alive, not ${names}`);
       }
     }
   }

@@ -88,8 +88,12 @@ export class Member {
   }
 
   async close(): Promise<void> {
-    await this.session.close();
-    this.hasLeft = true;
+    try {
+      await this.session.close();
+    } finally {
+      // It tells of what it could not write, and is closed all the same.
+      this.hasLeft = true;
+    }
   }
 }
 
@@ -135,7 +139,7 @@ export class Fleet {
       member.database = await member.session.open();
       return member;
     } catch (error) {
-      await member.close();
+      await member.close().catch(() => undefined);
       if (isBrainyError(error, "BRAINY_CORRUPT") && this.config.wasWrong(startedMs)) {
         scheduler.note(`${process.name} is refused: ${error.message.slice(0, 100)}`);
         throw new Refused(error.message);

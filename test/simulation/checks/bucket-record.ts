@@ -89,7 +89,7 @@ export class BucketRecord {
   stored(object: StoredObject): void {
     const { key } = object;
     this.objects.set(key, object);
-    if (key === CONFIG_KEY) this.partitionCount = partitionCountOf(object.bytes);
+    if (key === CONFIG_KEY) this.partitionCount ??= partitionCountOf(object.bytes);
     if (object.kind === "slot") this.#grow(object.slot, object.isAgain);
     if (object.isAgain) return;
     this.first.set(key, object);
