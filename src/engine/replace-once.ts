@@ -30,6 +30,8 @@ export async function replaceOnce(options: {
       await store.put(key, bytes, { condition: { ifMatch: etag } });
       return "won";
     } catch (error) {
+      // A store whose word cannot be trusted any more (a failed fsync): looking proves nothing.
+      if (isBrainyError(error, "BRAINY_FENCED")) throw error;
       const isOpen =
         isBrainyError(error, "BRAINY_CONFLICT") || isBrainyError(error, "BRAINY_UNAVAILABLE");
       if (!isOpen && attempt === 0) throw error;

@@ -125,7 +125,9 @@ export class CrashModel {
     const names = [...this.#names.values()].filter(({ folder }) => !this.#temporary.has(folder.id));
     const choices = names.reduce((product, { values }) => product * (values.length + 1), 1);
     const torn = new Set(
-      names.flatMap(({ values }) => values.map(({ inode }) => inode?.id)).filter((id) => id !== undefined && this.#files.has(id)),
+      names
+        .flatMap(({ values }) => values.map(({ inode }) => inode?.id))
+        .filter((id) => id !== undefined && this.#files.has(id)),
     ).size;
     const possible = choices * TEARS.length ** torn;
     return { possible, states: this.#draw(names, { choices, possible, statesMax, random }) };
@@ -189,7 +191,9 @@ export class CrashModel {
     const copy = (inode: Inode, isTemporary: boolean): Inode => {
       let made = copies.get(inode.id);
       if (made === undefined) {
-        const tear = this.#files.has(inode.id) ? TEARS[randomInteger(random, TEARS.length)]! : "all";
+        const tear = this.#files.has(inode.id)
+          ? TEARS[randomInteger(random, TEARS.length)]!
+          : "all";
         const content = this.#content(inode, tear, random);
         tears.set(inode.id, tear === "all" ? "" : `${tear} ${random.next()}`);
         made = { ...inode, ...content, entries: new Map(), names: 0, opened: 0 };
@@ -249,9 +253,7 @@ export class CrashModel {
   }
 
   #durableContent(inode: Inode): Content {
-    return (
-      this.#contents.get(inode.id) ?? { bytes: new Uint8Array(), mtimeNs: inode.createdNs }
-    );
+    return this.#contents.get(inode.id) ?? { bytes: new Uint8Array(), mtimeNs: inode.createdNs };
   }
 
   #content(inode: Inode, tear: (typeof TEARS)[number], random: Random): Content {

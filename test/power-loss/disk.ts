@@ -13,6 +13,8 @@ export interface Inode {
   readonly id: number;
   readonly number: number;
   readonly isFolder: boolean;
+  /** What it was called at first. */
+  readonly firstName: string;
   /** Never changed in place. */
   bytes: Uint8Array;
   mtimeNs: bigint;
@@ -32,6 +34,8 @@ export type Change =
       readonly name: string;
       /** `undefined`: the name is gone. */
       readonly inode: Inode | undefined;
+      /** Which process did it. */
+      readonly by: string;
     }
   | {
       readonly kind: "write";
@@ -45,11 +49,24 @@ export type Change =
   /** An fsync that failed: the kernel takes these pages for clean, and never writes them. */
   | { readonly kind: "dropped"; readonly inode: Inode; readonly begin: number };
 
-/** What a disk is told to do wrong. */
-export interface DiskDefect {
-  /** An fsync that answers and does nothing. */
-  readonly ignoresSyncOf?: "files" | "folders" | "parents" | undefined;
-}
+/**
+ * Which calls of fsync answer and do nothing: those of files, or those of folders in which the
+ * newest change is a file's name, a name that is gone, or a new folder; of the folders of
+ * versions; of those above the root; or of folders in which somebody else has changed something,
+ * and the caller nothing.
+ */
+export const DEFECTS = [
+  "files",
+  "names",
+  "removals",
+  "folders",
+  "versions",
+  "roots",
+  "others",
+] as const;
+
+/** One of them. */
+export type DiskDefect = (typeof DEFECTS)[number];
 
 /** What fails, by the number of the call since the beginning. */
 export interface DiskFaults {
@@ -68,6 +85,9 @@ export type Turn = <T>(effect: () => T) => Promise<T>;
 /** At once. */
 export const immediately: Turn = async (effect) => effect();
 
+/** Names of the folders in which the way to the root is; no key has such a part. */
+const ABOVE_ROOT = new Set(["", "srv", "brainy"]);
+
 /** How often a kernel looks at the clock for the times of files. */
 const TICK_MS = 4;
 
@@ -79,7 +99,7 @@ export class Disk {
   readonly changes: Change[] = [];
   readonly root: Inode;
   readonly #nowMs: () => number;
-  readonly #defect: DiskDefect;
+  readonly #defect: DiskDefect | undefined;
   readonly #freeNumbers: number[] = [];
   readonly #files = new Map<number, Inode>();
   faults: DiskFaults = {};
@@ -92,7 +112,10 @@ export class Disk {
 
   constructor(
     nowMs: () => number,
-    { defect = {}, root }: { readonly defect?: DiskDefect | undefined; readonly root?: Inode | undefined } = {},
+    {
+      defect,
+      root,
+    }: { readonly defect?: DiskDefect | undefined; readonly root?: Inode | undefined } = {},
   ) {
     this.#nowMs = nowMs;
     this.#defect = defect;
@@ -104,13 +127,13 @@ export class Disk {
     for (let number = this.#nextNumber - 1; number > 1; number--) {
       if (!used.has(number)) this.#freeNumbers.push(number);
     }
-    this.root = root ?? this.#newInode(true);
+    this.root = root ?? this.#newInode(true, "");
   }
 
   /** The system as one process sees it. */
-  calls(turn: Turn = immediately): FileCalls {
+  calls(turn: Turn = immediately, by = "the only one"): FileCalls {
     return {
-      open: (path, flags) => turn(() => this.#open(path, flags)),
+      open: (path, flags) => turn(() => this.#open(path, flags, by)),
       close: (file) => turn(() => this.#close(file)),
       read: (file, target, position) => turn(() => this.#read(file, target, position)),
       readMany: (file, targets, position) =>
@@ -122,7 +145,7 @@ export class Disk {
       write: (file, source, position) => turn(() => this.#write(file, source, position)),
       fsync: async (file) => {
         const begin = await turn(() => this.changes.length);
-        await turn(() => this.#sync(file, begin));
+        await turn(() => this.#sync(file, begin, by));
       },
       stat: (file) => turn(() => statsOf(this.#opened(file))),
       setModified: (file, seconds) =>
@@ -133,29 +156,30 @@ export class Disk {
           this.changes.push({ kind: "times", inode, mtimeNs: inode.mtimeNs });
         }),
       lstat: (path) => turn(() => statsOf(this.#find(path, "lstat"))),
-      link: (existing, added) => turn(() => this.#link(existing, added)),
-      rename: (source, target) => turn(() => this.#rename(source, target)),
-      unlink: (path) => turn(() => this.#remove(path, "unlink")),
+      link: (existing, added) => turn(() => this.#link(existing, added, by)),
+      rename: (source, target) => turn(() => this.#rename(source, target, by)),
+      unlink: (path) => turn(() => this.#remove(path, "unlink", by)),
       mkdir: (path) =>
         turn(() => {
           const { folder, name } = this.#parent(path, "mkdir");
           this.#assertWritable("mkdir");
           if (folder.entries.has(name)) throw systemFailure("EEXIST", "mkdir", path);
-          this.#enter(folder, name, this.#newInode(true));
+          this.#enter({ folder, name, inode: this.#newInode(true, name), by });
         }),
-      rmdir: (path) => turn(() => this.#remove(path, "rmdir")),
+      rmdir: (path) => turn(() => this.#remove(path, "rmdir", by)),
       readdir: (path) => turn(() => entriesOf(this.#find(path, "readdir"))),
       fileSystemType: () => turn(() => 0xef53),
     };
   }
 
-  #newInode(isFolder: boolean): Inode {
+  #newInode(isFolder: boolean, name: string): Inode {
     const number = this.#freeNumbers.pop() ?? this.#nextNumber++;
     const mtimeNs = BigInt(Math.floor(this.#nowMs() / TICK_MS) * TICK_MS) * 1_000_000n;
     return {
       id: this.#nextId++,
       number,
       isFolder,
+      firstName: name,
       bytes: new Uint8Array(),
       mtimeNs,
       createdNs: mtimeNs,
@@ -165,12 +189,12 @@ export class Disk {
     };
   }
 
-  #open(path: string, flags: number): number {
+  #open(path: string, flags: number, by: string): number {
     if (flags === OPEN_CREATE) {
       const { folder, name } = this.#parent(path, "open");
       this.#assertWritable("open");
       if (folder.entries.has(name)) throw systemFailure("EEXIST", "open", path);
-      this.#enter(folder, name, this.#newInode(false));
+      this.#enter({ folder, name, inode: this.#newInode(false, name), by });
     } else if (flags !== OPEN_READ) throw new Error(`unknown flags ${flags}`);
     const inode = this.#find(path, "open");
     inode.opened++;
@@ -216,7 +240,7 @@ export class Disk {
     return bytes.byteLength;
   }
 
-  #sync(file: number, begin: number): void {
+  #sync(file: number, begin: number, by: string): void {
     const inode = this.#opened(file);
     if (this.isReadOnly) throw systemFailure("EROFS", "fsync", String(file));
     if (this.syncs++ === this.faults.failingSync) {
@@ -224,50 +248,62 @@ export class Disk {
       this.isReadOnly = this.faults.isReadOnlyAfter === true;
       throw systemFailure("EIO", "fsync", String(file));
     }
-    if (this.#ignores(inode, begin)) return;
+    if (this.#ignores(inode, begin, by)) return;
     this.changes.push({ kind: "sync", inode, begin });
   }
 
-  /** `parents`: of a folder in which the newest thing made is a folder. */
-  #ignores(inode: Inode, begin: number): boolean {
-    const { ignoresSyncOf } = this.#defect;
-    if (ignoresSyncOf === undefined) return false;
-    if (ignoresSyncOf === "files") return !inode.isFolder;
-    if (!inode.isFolder) return false;
-    const newest = this.changes
-      .slice(0, begin)
-      .findLast((change) => change.kind === "entry" && change.folder === inode);
-    const isParent = newest?.kind === "entry" && newest.inode?.isFolder === true;
-    return (ignoresSyncOf === "parents") === isParent;
+  #ignores(inode: Inode, begin: number, by: string): boolean {
+    const defect = this.#defect;
+    if (defect === undefined) return false;
+    if (!inode.isFolder) return defect === "files";
+    const kindOfFolder = /^\..+\.versions$/.test(inode.firstName)
+      ? "versions"
+      : ABOVE_ROOT.has(inode.firstName)
+        ? "roots"
+        : undefined;
+    const isIn = (change: Change): change is Change & { readonly kind: "entry" } =>
+      change.kind === "entry" && change.folder === inode;
+    if (defect === "others") {
+      const synced = this.changes.findLast(
+        (change) => change.kind === "sync" && change.inode === inode,
+      );
+      const since = synced?.kind === "sync" ? synced.begin : 0;
+      return !this.changes.slice(since, begin).some((change) => isIn(change) && change.by === by);
+    }
+    if (kindOfFolder !== undefined) return defect === kindOfFolder;
+    const newest = this.changes.slice(0, begin).findLast(isIn)?.inode;
+    if (newest === undefined) return defect === "removals";
+    return defect === (newest.isFolder ? "folders" : "names");
   }
 
   #assertWritable(what: string): void {
     if (this.isReadOnly) throw systemFailure("EROFS", what, "");
   }
 
-  #enter(folder: Inode, name: string, inode: Inode | undefined): void {
+  #enter(entry: Omit<Change & { readonly kind: "entry" }, "kind">): void {
+    const { folder, name, inode } = entry;
     const before = folder.entries.get(name);
     if (inode === undefined) folder.entries.delete(name);
     else {
       folder.entries.set(name, inode);
       inode.names++;
     }
-    this.changes.push({ kind: "entry", folder, name, inode });
+    this.changes.push({ kind: "entry", ...entry });
     if (before === undefined) return;
     before.names--;
     this.#freeIfUnused(before);
   }
 
-  #link(existing: string, added: string): void {
+  #link(existing: string, added: string, by: string): void {
     const inode = this.#find(existing, "link");
     const { folder, name } = this.#parent(added, "link");
     this.#assertWritable("link");
     if (folder.entries.has(name)) throw systemFailure("EEXIST", "link", added);
-    this.#enter(folder, name, inode);
+    this.#enter({ folder, name, inode, by });
   }
 
   /** Two changes, of which a power loss may keep either one. */
-  #rename(source: string, target: string): void {
+  #rename(source: string, target: string, by: string): void {
     const inode = this.#find(source, "rename");
     const from = this.#parent(source, "rename");
     const to = this.#parent(target, "rename");
@@ -275,11 +311,11 @@ export class Disk {
     if (to.folder.entries.get(to.name)?.isFolder === true) {
       throw systemFailure("EISDIR", "rename", target);
     }
-    this.#enter(to.folder, to.name, inode);
-    this.#enter(from.folder, from.name, undefined);
+    this.#enter({ folder: to.folder, name: to.name, inode, by });
+    this.#enter({ folder: from.folder, name: from.name, inode: undefined, by });
   }
 
-  #remove(path: string, call: "unlink" | "rmdir"): void {
+  #remove(path: string, call: "unlink" | "rmdir", by: string): void {
     const inode = this.#find(path, call);
     const { folder, name } = this.#parent(path, call);
     this.#assertWritable(call);
@@ -287,7 +323,7 @@ export class Disk {
       throw systemFailure(inode.isFolder ? "EISDIR" : "ENOTDIR", call, path);
     }
     if (inode.entries.size > 0) throw systemFailure("ENOTEMPTY", call, path);
-    this.#enter(folder, name, undefined);
+    this.#enter({ folder, name, inode: undefined, by });
   }
 
   #parent(path: string, call: string): { readonly folder: Inode; readonly name: string } {
@@ -342,7 +378,9 @@ function entriesOf(folder: Inode): FolderEntry[] {
   return [...folder.entries].map(([name, inode]) => ({ name, ...kindOf(inode) }));
 }
 
-function kindOf({ isFolder }: Inode): Pick<FolderEntry, "isFile" | "isDirectory" | "isSymbolicLink"> {
+function kindOf({
+  isFolder,
+}: Inode): Pick<FolderEntry, "isFile" | "isDirectory" | "isSymbolicLink"> {
   return {
     isFile: () => !isFolder,
     isDirectory: () => isFolder,

@@ -52,7 +52,7 @@ export class Machine {
         });
       });
     const { clock, random } = process;
-    const calls = this.disk.calls(turn);
+    const calls = this.disk.calls(turn, process.name);
     const store = await FileSystemStore.open({ root: ROOT, clock, random, calls });
     return seen === undefined ? store : observed(store, seen);
   }
@@ -98,8 +98,6 @@ function observed(store: ObjectStore, seen: PutSeen): ObjectStore {
 
 /** What judges a state that a power loss left. */
 export interface Judge {
-  /** Everything that was acknowledged when so many changes had been made, as one text. */
-  acknowledged(position: number): string;
   /** Throws when the state is none that may be found then. `isThorough`: go on from it as well. */
   check(state: CrashState, position: number, isThorough: boolean): Promise<void>;
 }
@@ -107,9 +105,11 @@ export interface Judge {
 /** How much of what is possible is tried. */
 export interface Effort {
   readonly seed: number;
-  /** States tried after one prefix. */
-  readonly statesMax: number;
-  /** One state of so many is also gone on from. */
+  /** States built after one prefix: all of them, where there are no more. */
+  readonly builtMax: number;
+  /** Different states judged in all, drawn by the seed where there are more. */
+  readonly judgedMax: number;
+  /** One of so many judged ones is also gone on from, to a second power loss. */
   readonly thoroughEvery: number;
 }
 
@@ -118,15 +118,15 @@ export interface Explored {
   readonly changes: number;
   /** All that the model allows, over all prefixes. */
   readonly possible: number;
-  /** Built and compared with those before. */
   readonly built: number;
-  /** Judged: no two alike in files, names and what was acknowledged. */
+  /** Of those, no two of which are alike in folders, names and bytes. */
+  readonly different: number;
   readonly judged: number;
   /** Of those, gone on from to a second power loss. */
   readonly thorough: number;
 }
 
-/** Raised with the prefix and the state. */
+/** Raised with the prefix and the last changes before it. */
 export class PowerLossError extends Error {
   override readonly name = "PowerLossError";
 }
@@ -135,33 +135,34 @@ export class PowerLossError extends Error {
 export async function explore(machine: Machine, judge: Judge, effort: Effort): Promise<Explored> {
   const { changes } = machine.disk;
   const random = seededRandom(effort.seed ^ 0x5eed);
-  const { model } = machine;
-  const seen = new Set<string>();
-  let [possible, built, thorough] = [0, 0, 0];
+  // What is found at two moments has to satisfy the later one, when more was acknowledged.
+  const different = new Map<string, { readonly state: CrashState; readonly position: number }>();
+  let [possible, built] = [0, 0];
   for (let position = 0; position <= changes.length; position++) {
-    if (position > 0) model.take(changes[position - 1]!);
-    const found = model.states(effort.statesMax, random);
+    if (position > 0) machine.model.take(changes[position - 1]!);
+    const found = machine.model.states(effort.builtMax, random);
     possible += found.possible;
-    const acknowledged = judge.acknowledged(position);
     for (const state of found.states) {
       built++;
-      const name = `${state.signature}|${acknowledged}`;
-      if (seen.has(name)) continue;
-      seen.add(name);
-      const isThorough = seen.size % effort.thoroughEvery === 0;
-      if (isThorough) thorough++;
-      try {
-        await judge.check(state, position, isThorough);
-      } catch (error) {
-        throw new PowerLossError(
-          `after ${position} of ${changes.length} changes: ${textOf(error)}\n` +
-            `${describeChanges(machine, position)}`,
-          { cause: error },
-        );
-      }
+      different.set(state.signature, { state, position });
     }
   }
-  return { changes: changes.length, possible, built, judged: seen.size, thorough };
+  let [left, judged, thorough] = [different.size, 0, 0];
+  for (const { state, position } of different.values()) {
+    if (random.next() * left-- >= effort.judgedMax - judged) continue;
+    const isThorough = judged++ % effort.thoroughEvery === 0;
+    if (isThorough) thorough++;
+    try {
+      await judge.check(state, position, isThorough);
+    } catch (error) {
+      throw new PowerLossError(
+        `after ${position} of ${changes.length} changes: ${textOf(error)}\n` +
+          `${describeChanges(machine, position)}`,
+        { cause: error },
+      );
+    }
+  }
+  return { changes: changes.length, possible, built, different: different.size, judged, thorough };
 }
 
 function textOf(error: unknown): string {

@@ -2,7 +2,7 @@ import { equalBytes } from "../../src/base/bytes.ts";
 import { isBrainyError } from "../../src/base/errors.ts";
 import { seededRandom } from "../../src/base/random.ts";
 import { FileSystemStore } from "../../src/storage/adapters/file-system.ts";
-import type { ObjectStore } from "../../src/storage/object-store.ts";
+import type { ObjectStore, StoredObject } from "../../src/storage/object-store.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import type { VirtualProcess } from "../simulation/virtual-process.ts";
 import { CrashModel, type CrashState } from "./crash-states.ts";
@@ -39,6 +39,10 @@ interface Run {
   readonly process: VirtualProcess;
   readonly store: ObjectStore;
   readonly died: Promise<"died">;
+  /** Read, and not yet relied on by a write that was acknowledged. */
+  readonly seen: Asked[];
+  /** It was told of a failed fsync. */
+  hasFailed: boolean;
 }
 
 /** The work, and what may be found of it after a power loss. */
@@ -49,8 +53,8 @@ export class Objects implements Judge {
   readonly #runs: Promise<Run>[] = [];
   #values = 0;
   acknowledgements = 0;
-  /** Writes that were refused because an fsync had failed. */
-  refused = 0;
+  /** Processes that acknowledged something after they had been told of a failed fsync. */
+  readonly late: string[] = [];
 
   constructor(options: ObjectsOptions) {
     this.#options = options;
@@ -68,7 +72,7 @@ export class Objects implements Judge {
     const store = await this.machine.openStore(process);
     const died = new Promise<"died">((resolve) => {
       if (!scheduler.chance(this.#options.deathRate)) return;
-      scheduler.after(scheduler.below(200), () => {
+      scheduler.after(scheduler.below(scheduler.pick([40, 200])), () => {
         process.kill();
         const at = this.#runs.findIndex((_, i) => "pq"[i] === name);
         // A call of the dead process may still be under way for some milliseconds.
@@ -78,26 +82,27 @@ export class Objects implements Judge {
         });
       });
     });
-    return { process, store, died };
+    return { process, store, died, seen: [], hasFailed: false };
   }
 
   async #act(key: string): Promise<void> {
     const { scheduler } = this.machine;
     for (let step = 0; step < this.#options.steps; step++) {
-      const { store, died } = await scheduler.pick(this.#runs);
-      await Promise.race([this.#step(key, store), died]);
+      const run = await scheduler.pick(this.#runs);
+      await Promise.race([this.#step(key, run), run.died]);
     }
   }
 
-  async #step(key: string, store: ObjectStore): Promise<void> {
+  async #step(key: string, run: Run): Promise<void> {
+    const { store } = run;
     const { scheduler, disk } = this.machine;
     const asked: Asked[] = this.#asked.get(key)!;
     const dice = scheduler.below(10);
     const value = dice < 3 ? undefined : ++this.#values;
+    const found = dice >= 7 ? await this.#look(key, run) : undefined;
     const one: Asked = { value, begin: disk.changes.length, end: undefined, isVoid: false };
-    // What was found has been there before; what comes of it is decided later.
-    const found = dice >= 7 ? await store.get(key).catch(ignore) : undefined;
     asked.push(one);
+    const seen = run.seen.splice(0);
     try {
       if (value === undefined) await store.deleteMany([key]);
       else if (dice === 3) await store.putStream(key, inChunks(bytesOf(value)));
@@ -106,39 +111,37 @@ export class Objects implements Judge {
         await store.put(key, bytesOf(value), { condition: { ifAbsent: true } });
       } else await store.put(key, bytesOf(value), { condition: { ifMatch: found.etag } });
       one.end = disk.changes.length;
+      // What this process had read before is as durable as what it was told now.
+      for (const sighting of seen) sighting.end = one.end;
       this.acknowledgements++;
+      if (run.hasFailed) this.late.push(run.process.name);
     } catch (error) {
-      await this.#failed(key, one, store, error);
+      run.seen.push(...seen);
+      this.#failed(run, one, error);
+      if (one.isVoid) await this.#look(key, run);
     }
   }
 
-  async #failed(key: string, one: Asked, store: ObjectStore, error: unknown): Promise<void> {
-    if (isBrainyError(error, "BRAINY_FENCED")) {
-      this.refused++;
-      return;
-    }
-    if (isBrainyError(error, "BRAINY_UNAVAILABLE") || isBrainyError(error, "BRAINY_DENIED")) return;
-    if (isBrainyError(error, "BRAINY_LIMIT")) {
+  async #look(key: string, { store, seen }: Run): Promise<StoredObject | undefined> {
+    const begin = this.machine.disk.changes.length;
+    const found = await store.get(key);
+    if (found === undefined) return undefined;
+    const sighting: Asked = { value: valueOf(found.bytes), begin, end: undefined, isVoid: false };
+    this.#asked.get(key)!.push(sighting);
+    seen.push(sighting);
+    return found;
+  }
+
+  #failed(run: Run, one: Asked, error: unknown): void {
+    if (isBrainyError(error, "BRAINY_FENCED")) run.hasFailed = true;
+    else if (isBrainyError(error, "BRAINY_CONFLICT") || isBrainyError(error, "BRAINY_LIMIT")) {
       one.isVoid = true;
-      return;
+    } else if (
+      !isBrainyError(error, "BRAINY_UNAVAILABLE") &&
+      !isBrainyError(error, "BRAINY_DENIED")
+    ) {
+      throw error;
     }
-    if (!isBrainyError(error, "BRAINY_CONFLICT")) throw error;
-    one.isVoid = true;
-    const { disk } = this.machine;
-    const end = disk.changes.length;
-    // Whoever is told that somebody else was first may rely on it.
-    const found = await store.get(key).catch(ignore);
-    if (found === undefined) return;
-    const value = valueOf(found.bytes);
-    this.#asked.get(key)!.push({ value, begin: end, end, isVoid: false });
-  }
-
-  acknowledged(position: number): string {
-    let text = "";
-    for (const asked of this.#asked.values()) {
-      text += `${asked.findLastIndex(({ end }) => end !== undefined && end <= position)} `;
-    }
-    return text;
   }
 
   async check({ root }: CrashState, position: number, isThorough: boolean): Promise<void> {
@@ -210,7 +213,9 @@ function textOf(found: ReadonlyMap<string, number>): string {
 }
 
 function bytesOf(value: number): Uint8Array {
-  return new Uint8Array(OBJECT_BYTES).map((_, i) => (value * 31 + i * 7) % 251).with(0, value % 256);
+  return new Uint8Array(OBJECT_BYTES)
+    .map((_, i) => (value * 31 + i * 7) % 251)
+    .with(0, value % 256);
 }
 
 /** Throws when the bytes are not those of any value. */
@@ -224,8 +229,4 @@ function valueOf(bytes: Uint8Array): number {
 async function* inChunks(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes.subarray(0, 600);
   yield bytes.subarray(600);
-}
-
-function ignore(): undefined {
-  return undefined;
 }

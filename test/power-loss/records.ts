@@ -209,7 +209,9 @@ export class Records implements Judge {
 
   async #checkpoint(database: Database): Promise<void> {
     const { scheduler, disk } = this.machine;
-    const known = this.#checkpoints.find(({ end, deleted }) => end !== undefined && deleted === undefined);
+    const known = this.#checkpoints.find(
+      ({ end, deleted }) => end !== undefined && deleted === undefined,
+    );
     if (known !== undefined && scheduler.chance(0.4)) {
       known.deleted = disk.changes.length;
       await database.deleteCheckpoint(known.name);
@@ -224,11 +226,6 @@ export class Records implements Judge {
     await database.checkpoint(name);
     pinned.end = disk.changes.length;
     this.#done("checkpoint", []);
-  }
-
-  acknowledged(position: number): string {
-    const pinned = this.#checkpoints.filter(({ end }) => end !== undefined && end <= position);
-    return `${this.#countBy(position)} ${pinned.length}`;
   }
 
   #countBy(position: number): number {
@@ -256,9 +253,7 @@ export class Records implements Judge {
         random,
       });
       const reopened = await this.#open(after, { clock, random });
-      const found = await reopened.read({ level: "strong" }, (view) =>
-        everything(view, { clock }),
-      );
+      const found = await reopened.read({ level: "strong" }, (view) => everything(view, { clock }));
       const text = textOf(found);
       if (text !== wanted) throw new Error(`a second power loss left\n${text}\nof\n${wanted}`);
       await assertSound(after, { clock, random });

@@ -12,7 +12,10 @@ export const CONDITIONAL_IDS: readonly string[] = ["c0", "c1", "c2"];
 export const IDS: readonly string[] = [...BLIND_IDS, ...CONDITIONAL_IDS];
 
 /** Every record, found by its id, by a scan and by a search: all three agree. */
-export async function everything(view: View, process: Pick<VirtualProcess, "clock">): Promise<Map<string, Seen>> {
+export async function everything(
+  view: View,
+  process: Pick<VirtualProcess, "clock">,
+): Promise<Map<string, Seen>> {
   const { clock } = process;
   const scanned = new Map<string, string>();
   const snapshot = { ...view.fullSnapshot(), ...(await view.snapshot()) };

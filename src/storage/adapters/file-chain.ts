@@ -119,7 +119,11 @@ export class FileChain {
       const base = (await this.versions(path)).at(-1);
       if (base === undefined) throw unknownOutcome(path);
       if (onlyDeleted && !base.isDeleted) throw conflict(path, "it is already there");
-      if (written === undefined && base.isDeleted) return base.number;
+      if (written === undefined && base.isDeleted) {
+        // Whoever deleted it may not have come to this line.
+        await this.#sync(path);
+        return base.number;
+      }
       const stats = await ifThere(this.#calls.lstat(base.path));
       const number = base.number + 1;
       const target = this.#versionPath(path, number);
@@ -169,11 +173,7 @@ export class FileChain {
    */
   async #finish(path: string, made: CreatedVersion): Promise<void> {
     const target = this.#versionPath(path, made.number);
-    try {
-      await this.#folders.sync(chainFolder(path));
-    } catch (error) {
-      throw unsyncedError(error, path);
-    }
+    await this.#sync(path);
     const newest = (await this.versions(path)).at(-1);
     if (newest === undefined) throw unknownOutcome(path);
     if (newest.number <= made.number) return;
@@ -182,6 +182,14 @@ export class FileChain {
     const there = await ifThere(this.#calls.lstat(target));
     if (there !== undefined && isSame(there, made.own)) await this.#remove(target, there);
     throw unknownOutcome(path);
+  }
+
+  async #sync(path: string): Promise<void> {
+    try {
+      await this.#folders.sync(chainFolder(path));
+    } catch (error) {
+      throw unsyncedError(error, path);
+    }
   }
 
   /** The copy for people, and the end of the oldest versions. Nothing relies on either. */

@@ -1,5 +1,5 @@
 import { dirname, join } from "node:path";
-import { BrainyError, invalid } from "../../base/errors.ts";
+import { BrainyError, invalid, isBrainyError } from "../../base/errors.ts";
 import { OPEN_READ, type FileCalls } from "./file-calls.ts";
 import { systemCode, unsyncedError } from "./file-errors.ts";
 
@@ -109,18 +109,23 @@ export class FileFolders {
     this.#remember(folder);
   }
 
+  /**
+   * The folders above are synced also when they were there: whoever made them may have died before
+   * that. The system's own, which this user may not open, nobody of ours has made.
+   */
   async #makeRoot(folder: string): Promise<void> {
-    const missing: string[] = [];
-    let above = folder;
-    while ((await this.#missing(above)) && dirname(above) !== above) {
-      missing.unshift(above);
-      above = dirname(above);
-    }
-    for (const made of missing) {
-      await this.#calls.mkdir(made).catch((error: unknown) => {
-        if (systemCode(error) !== "EEXIST") throw error;
+    const above: string[] = [];
+    for (let at = folder; dirname(at) !== at; at = dirname(at)) above.unshift(at);
+    for (const path of above) {
+      const isMissing = await this.#missing(path);
+      if (isMissing) {
+        await this.#calls.mkdir(path).catch((error: unknown) => {
+          if (systemCode(error) !== "EEXIST") throw error;
+        });
+      }
+      await this.sync(dirname(path)).catch((error: unknown) => {
+        if (isMissing || isBrainyError(error, "BRAINY_FENCED")) throw error;
       });
-      await this.sync(dirname(made));
     }
   }
 

@@ -17,8 +17,8 @@ import type {
   StoreDescriptor,
   StoredObject,
 } from "../object-store.ts";
-import { systemFileCalls, type FileCalls } from "./file-calls.ts";
-import { etagOf } from "./file-chain.ts";
+import { systemFileCalls, type FileCalls, type FileStats } from "./file-calls.ts";
+import { chainFolder, etagOf } from "./file-chain.ts";
 import { fileError, systemCode } from "./file-errors.ts";
 import { objectPath } from "./file-folders.ts";
 import { currentOf, FileList, infoOf } from "./file-list.ts";
@@ -103,7 +103,7 @@ export class FileSystemStore implements ObjectStore {
     checkByteRange(key, options);
     return this.#look(key, options, (path) =>
       withCurrentFile(this.#calls, this.#writer.chain, path, (open) =>
-        this.#readObject(key, open, options),
+        this.#readObject(key, path, open, options),
       ),
     );
   }
@@ -116,7 +116,7 @@ export class FileSystemStore implements ObjectStore {
     return this.#look(key, options, (path) =>
       withCurrentFile(this.#calls, this.#writer.chain, path, async (open) => {
         if (etagOf(open.stats, open.number) === etag) return "unchanged" as const;
-        return this.#readObject(key, open, {});
+        return this.#readObject(key, path, open, {});
       }),
     );
   }
@@ -125,6 +125,7 @@ export class FileSystemStore implements ObjectStore {
     return this.#look(key, options, async (path) => {
       const current = await currentOf(this.#calls, this.#writer.chain, path);
       if (current === undefined) return undefined;
+      this.#sees(path, current);
       return { ...infoOf(key, current), storeMs: this.#clock.nowMs() };
     });
   }
@@ -162,7 +163,7 @@ export class FileSystemStore implements ObjectStore {
       });
     }
     await this.#guarded("delete", {}, async () => {
-      for (const folder of folders) await this.#writer.folders.sync(folder);
+      for (const folder of folders) await this.#writer.sync(folder);
     });
   }
 
@@ -206,12 +207,30 @@ export class FileSystemStore implements ObjectStore {
     });
   }
 
-  async #readObject(key: string, open: OpenFile, options: GetOptions): Promise<StoredObject> {
+  async #readObject(
+    key: string,
+    path: string,
+    open: OpenFile,
+    options: GetOptions,
+  ): Promise<StoredObject> {
     const bytesTotal = Number(open.stats.size);
     const part = resolveByteRange(key, options, bytesTotal);
     const bytes = await readFilePart(this.#calls, open.file, part, options.target);
-    const etag = etagOf(open.stats, open.number);
+    const etag = this.#sees(path, open);
     return { bytes, etag, bytesTotal, storeMs: this.#clock.nowMs() };
+  }
+
+  /** The etag of what is read, whose name may not be durable yet. */
+  #sees(
+    path: string,
+    { stats, number }: { readonly stats: FileStats; readonly number: number },
+  ): Etag {
+    const etag = etagOf(stats, number);
+    const { sightings } = this.#writer;
+    // The first version of a chain is the plain file as well.
+    if (number === 1) sightings.saw(dirname(path), etag);
+    else sightings.saw(chainFolder(path), etag);
+    return etag;
   }
 
   async #guarded<T>(what: string, { signal }: Abortable, run: () => Promise<T>): Promise<T> {

@@ -1,10 +1,11 @@
 import { dirname, join } from "node:path";
-import { BrainyError, invalid } from "../../base/errors.ts";
+import { BrainyError, invalid, isBrainyError } from "../../base/errors.ts";
 import type { Random } from "../../base/random.ts";
 import type { PutCondition, PutResult } from "../object-store.ts";
 import type { FileCalls, FileStats } from "./file-calls.ts";
 import { chainFolder, etagOf, FileChain, type FileVersion } from "./file-chain.ts";
 import { conflict, systemCode, unknownOutcome, unsyncedError } from "./file-errors.ts";
+import { FileSightings } from "./file-sightings.ts";
 import { FileFolders, objectPath, symbolicLink } from "./file-folders.ts";
 import { canLink, refuseRemote, withoutLink } from "./file-system-type.ts";
 import { FileTemporaries, ifThere, type TemporaryFile } from "./file-temporaries.ts";
@@ -33,10 +34,13 @@ interface Found {
 export class FileWriter {
   readonly folders: FileFolders;
   readonly chain: FileChain;
+  readonly sightings: FileSightings;
   readonly #options: FileWriterOptions;
   readonly #temporaries: FileTemporaries;
   #calls: FileCalls;
   #ready: Promise<void> | undefined;
+  /** Set once an fsync failed: from then on nothing is acknowledged any more. */
+  #ended: BrainyError | undefined;
 
   constructor(options: FileWriterOptions) {
     this.#options = options;
@@ -46,12 +50,49 @@ export class FileWriter {
     const temporary = join(options.root, ".tmp");
     this.folders = new FileFolders(options.root, this.#calls);
     this.#temporaries = new FileTemporaries(temporary, this.#calls, options.random);
+    this.sightings = new FileSightings(this.folders);
     this.chain = new FileChain(this.#calls, this.folders, this.#temporaries);
   }
 
   #link: FileCalls["link"];
 
-  async put(
+  put(
+    key: string,
+    source: Source,
+    condition: PutCondition | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<PutResult> {
+    return this.#untilEnded(() => this.#put(key, source, condition, signal));
+  }
+
+  /** The folder whose entries may have changed, for the caller to make durable. */
+  delete(key: string): Promise<string | undefined> {
+    return this.#untilEnded(() => this.#delete(key));
+  }
+
+  /** Makes the entries of a folder durable, for the caller of `delete`. */
+  sync(folder: string): Promise<void> {
+    return this.#untilEnded(() => this.folders.sync(folder));
+  }
+
+  /**
+   * Kernels report a failed fsync once and take the pages for clean, so that the next fsync
+   * proves nothing about anything written before it: after one failure this store is done.
+   */
+  async #untilEnded<T>(change: () => Promise<T>): Promise<T> {
+    if (this.#ended !== undefined) throw this.#ended;
+    try {
+      const result = await change();
+      // Of another change, meanwhile.
+      if (this.#ended !== undefined) throw this.#ended;
+      return result;
+    } catch (error) {
+      if (isBrainyError(error, "BRAINY_FENCED")) this.#ended ??= error;
+      throw error;
+    }
+  }
+
+  async #put(
     key: string,
     source: Source,
     condition: PutCondition | undefined,
@@ -61,12 +102,14 @@ export class FileWriter {
     const path = objectPath(this.#options.root, key);
     await this.folders.ensure(dirname(path));
     const found = await this.#find(path);
-    const write = (): Promise<TemporaryFile> =>
-      this.#temporaries.write(source, { durable: true, signal });
+    const write = async (): Promise<TemporaryFile> => {
+      await this.sightings.settle();
+      return this.#temporaries.write(source, { durable: true, signal });
+    };
 
     if (condition !== undefined && "ifMatch" in condition) {
       const { stats, number } = await this.chain.replace(path, condition.ifMatch, write);
-      return resultOf(stats, number);
+      return this.#resultOf(stats, number);
     }
     const create = condition !== undefined;
     if (create && isThere(found)) throw conflict(path, "it is already there");
@@ -74,29 +117,36 @@ export class FileWriter {
     try {
       if (found.newest === undefined) {
         await this.#name(path, written, create);
-        return resultOf(written.stats, 1);
+        return this.#resultOf(written.stats, 1);
       }
       const number = await this.chain.append(path, written, { onlyDeleted: create });
       await this.#temporaries.remove(written.path);
-      return resultOf(written.stats, number);
+      return this.#resultOf(written.stats, number);
     } catch (error) {
       await this.#temporaries.remove(written.path);
       throw error;
     }
   }
 
-  /** The folder whose entries changed, for the caller to make durable. */
-  async delete(key: string): Promise<string | undefined> {
+  async #delete(key: string): Promise<string | undefined> {
     this.#refuseReadOnly();
     const path = objectPath(this.#options.root, key);
     const folder = dirname(path);
     if (!(await this.folders.exists(folder))) return undefined;
     await this.#prepare();
-    const removed = await this.#unlink(path);
+    await this.sightings.settle();
+    await this.#unlink(path);
     // Looked at after the plain file is gone: from here on nobody can begin a chain with it.
     const isChained = (await this.chain.versions(path)).length > 0;
     if (isChained) await this.chain.append(path, undefined);
-    return removed || isChained ? folder : undefined;
+    // Also when nothing was there: whoever removed it may have died before its fsync.
+    return folder;
+  }
+
+  #resultOf(stats: FileStats, number: number): PutResult {
+    const etag = etagOf(stats, number);
+    this.sightings.wrote(etag);
+    return { etag, storeMs: Number(stats.mtimeNs / 1_000_000n) };
   }
 
   /** Gives a file its name, and makes the name durable. */
@@ -115,14 +165,17 @@ export class FileWriter {
       if (systemCode(error) === "EEXIST") throw conflict(path, "it is already there");
       throw error;
     }
-    const [versions] = await Promise.all([
+    // It has another name now.
+    const removed = this.#temporaries.remove(written.path);
+    const [looked, synced] = await Promise.allSettled([
       this.chain.versions(path),
-      this.folders.sync(dirname(path)).catch((error: unknown) => {
-        throw unsyncedError(error, path);
-      }),
-      // It has another name now.
-      this.#temporaries.remove(written.path),
+      this.folders.sync(dirname(path)),
     ]);
+    await removed;
+    // First of all: whoever is told anything else may look, find it, and take it for durable.
+    if (synced.status === "rejected") throw unsyncedError(synced.reason, path);
+    if (looked.status === "rejected") throw looked.reason;
+    const versions = looked.value;
     if (versions.length === 0) return;
     // A chain was begun meanwhile: with this file as its first version, or with another.
     const first = await ifThere(this.#calls.lstat(join(chainFolder(path), FIRST_VERSION)));
@@ -142,14 +195,13 @@ export class FileWriter {
     return { plain, newest: versions.at(-1) };
   }
 
-  /** False when there was no file. A folder is no object, so it is missing as one. */
-  async #unlink(path: string): Promise<boolean> {
+  /** A folder is no object, so it is missing as one. */
+  async #unlink(path: string): Promise<void> {
     try {
-      return (await ifThere(this.#calls.unlink(path).then(() => true))) ?? false;
+      await ifThere(this.#calls.unlink(path));
     } catch (error) {
       const isFolder = (await ifThere(this.#calls.lstat(path)))?.isDirectory() === true;
-      if (isFolder) return false;
-      throw error;
+      if (!isFolder) throw error;
     }
   }
 
@@ -189,8 +241,4 @@ const FIRST_VERSION = "0000000000000001";
 
 function isThere({ plain, newest }: Found): boolean {
   return newest === undefined ? plain !== undefined : !newest.isDeleted;
-}
-
-function resultOf(stats: FileStats, number: number): PutResult {
-  return { etag: etagOf(stats, number), storeMs: Number(stats.mtimeNs / 1_000_000n) };
 }
