@@ -47,7 +47,9 @@ for await (const line of createInterface({ input: run.stdout })) {
 }
 for (const [name, sum] of sums) {
   const { judged, different, possible } = sum;
-  console.log(`${name}: crash states: ${judged} of ${different} different, of ${possible} possible`);
+  console.log(
+    `${name}: crash states: ${judged} of ${different} different, of ${possible} possible`,
+  );
   console.log(JSON.stringify(sum));
 }
 process.exitCode = run.exitCode ?? 1;

@@ -292,25 +292,17 @@ function torn(
   random: Random,
 ): Uint8Array {
   const { byteLength } = after;
-  switch (tear) {
-    case "all":
-      return after;
-    case "none":
-      return before;
-    case "zeros":
-      return overwritten(new Uint8Array(byteLength), 0, before.subarray(0, byteLength));
-    case "sectors": {
-      const found = overwritten(new Uint8Array(byteLength), 0, before.subarray(0, byteLength));
-      for (let at = 0; at < byteLength; at += SECTOR_BYTES) {
-        if (random.next() < 0.5) found.set(after.subarray(at, at + SECTOR_BYTES), at);
-      }
-      return found;
-    }
-    case "cut":
-      return after.slice(0, randomInteger(random, byteLength + 1));
-    case "cut to a sector": {
-      const sectors = randomInteger(random, Math.ceil(byteLength / SECTOR_BYTES) + 1);
-      return after.slice(0, sectors * SECTOR_BYTES);
-    }
+  if (tear === "all") return after;
+  if (tear === "none") return before;
+  if (tear === "cut") return after.slice(0, randomInteger(random, byteLength + 1));
+  if (tear === "cut to a sector") {
+    const sectors = randomInteger(random, Math.ceil(byteLength / SECTOR_BYTES) + 1);
+    return after.slice(0, sectors * SECTOR_BYTES);
   }
+  const found = overwritten(new Uint8Array(byteLength), 0, before.subarray(0, byteLength));
+  if (tear === "zeros") return found;
+  for (let at = 0; at < byteLength; at += SECTOR_BYTES) {
+    if (random.next() < 0.5) found.set(after.subarray(at, at + SECTOR_BYTES), at);
+  }
+  return found;
 }

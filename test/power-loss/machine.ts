@@ -47,7 +47,7 @@ export class Machine {
             const value = effect();
             this.scheduler.after(0, () => process.deliver(() => resolve(value)));
           } catch (error) {
-            process.deliver(() => reject(error as Error));
+            process.deliver(() => reject(error));
           }
         });
       });
@@ -157,7 +157,7 @@ export async function explore(machine: Machine, judge: Judge, effort: Effort): P
     } catch (error) {
       throw new PowerLossError(
         `after ${position} of ${changes.length} changes: ${textOf(error)}\n` +
-          `${describeChanges(machine, position)}`,
+          describeChanges(machine, position),
         { cause: error },
       );
     }

@@ -80,11 +80,11 @@ export class FileWriter {
    * proves nothing about anything written before it: after one failure this store is done.
    */
   async #untilEnded<T>(change: () => Promise<T>): Promise<T> {
-    if (this.#ended !== undefined) throw this.#ended;
+    this.#refuseEnded();
     try {
       const result = await change();
-      // Of another change, meanwhile.
-      if (this.#ended !== undefined) throw this.#ended;
+      // By another change, meanwhile.
+      this.#refuseEnded();
       return result;
     } catch (error) {
       if (isBrainyError(error, "BRAINY_FENCED")) this.#ended ??= error;
@@ -203,6 +203,10 @@ export class FileWriter {
       const isFolder = (await ifThere(this.#calls.lstat(path)))?.isDirectory() === true;
       if (!isFolder) throw error;
     }
+  }
+
+  #refuseEnded(): void {
+    if (this.#ended !== undefined) throw this.#ended;
   }
 
   #refuseReadOnly(): void {
