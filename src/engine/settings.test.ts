@@ -246,6 +246,23 @@ test("[S4] a database whose settings are gone is not taken for a new one", async
   expect([create, fix]).toHaveLength(2);
 });
 
+test("[S4] settings that are damaged into those of another database are not used", async () => {
+  const { open, inner } = world();
+  const { database } = await open();
+  await database.write(put("a"));
+  await database.compact();
+  await database.close();
+  const { bytes } = (await inner.get(CONFIG_KEY))!;
+  const [id] = /(?<="databaseId": ?")[0-9a-f]+/.exec(new TextDecoder().decode(bytes))!;
+  const other = new TextDecoder().decode(bytes).replace(id, `${id.slice(1)}0`);
+  await inner.put(CONFIG_KEY, new TextEncoder().encode(other));
+  const opening = open();
+  await expect(opening).rejects.toMatchObject({ code: "BRAINY_CORRUPT" });
+  await expect(opening).rejects.toThrow(`put "${id}" back`);
+  await inner.put(CONFIG_KEY, bytes);
+  expect((await open()).database.stats().records).toBe(1);
+});
+
 test("[S5] opening and reading write nothing, and a store stays empty until the first write", async () => {
   const { open, inner } = world();
   const { database, store } = await open();

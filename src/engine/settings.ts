@@ -23,7 +23,7 @@ import {
   readFixedSettings,
 } from "./fixed-settings.ts";
 import { getDecoded } from "./get-decoded.ts";
-import { listManifests } from "./manifest-store.ts";
+import { listManifests, readNewestManifest } from "./manifest-store.ts";
 
 const ATTEMPTS_MAX = 16;
 
@@ -235,7 +235,11 @@ async function getStored(store: ObjectStore): Promise<StoredConfig | undefined> 
     // What programs write is right, and costs no further look.
     if (isSealedConfig(stored.config)) return stored;
     const kept = await readFixedSettings(store);
-    if (kept === undefined || (await agreesWithKept(store, stored, kept))) return stored;
+    const agrees =
+      kept === undefined
+        ? await agreesWithData(store, stored)
+        : await agreesWithKept(store, stored, kept);
+    if (agrees) return stored;
   }
   throw new BrainyError("BRAINY_UNAVAILABLE", `${CONFIG_KEY} changes faster than it can be read`);
 }
@@ -272,6 +276,19 @@ async function agreesWithKept(
   if (difference === undefined) return true;
   if ((await store.head(CONFIG_KEY))?.etag !== etag) return false;
   throw editedError(describeDifference(difference));
+}
+
+/** The same where dimensions were never fixed, so that there is no copy: its id is that of the data. */
+async function agreesWithData(
+  store: ObjectStore,
+  { config, etag }: StoredConfig,
+): Promise<boolean> {
+  const { databaseId } = config.settings;
+  const manifest = await readNewestManifest(store);
+  if (manifest === undefined || manifest.databaseId === databaseId) return true;
+  if ((await store.head(CONFIG_KEY))?.etag !== etag) return false;
+  const was = manifest.databaseId;
+  throw editedError(describeDifference({ field: "settings.databaseId", was, is: databaseId }));
 }
 
 function editedError(what: string): BrainyError {

@@ -128,6 +128,9 @@ export class World {
     if (error.code === "BRAINY_LIMIT") return counts.has("disk-full");
     const isDamaged = DAMAGE.some((kind) => counts.has(kind));
     if (error.code === "BRAINY_CORRUPT") return isDamaged;
+    // Settings whose id is damaged look like another database's, where nothing tells otherwise.
+    if (error.code === "BRAINY_FENCED")
+      return isDamaged && /belongs to database/.test(error.message);
     return error.code === "BRAINY_UNAVAILABLE" || error.code === "BRAINY_CONFLICT";
   }
 
