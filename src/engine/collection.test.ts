@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
 import { segmentKey, slotKey } from "../format/keys.ts";
-import type { SegmentId } from "../format/manifest.ts";
+import { emptyManifest, type LaneEntry, type SegmentId } from "../format/manifest.ts";
+import { VERSION_ZERO } from "../format/version.ts";
 import { Fleet, compaction, patch, put, remove } from "../../test/support/fleet.ts";
 import { createCheckpoint, deleteCheckpoint, readCheckpoint } from "./checkpoint.ts";
-import { MANIFESTS_KEPT, collectGarbage } from "./collection.ts";
+import { MANIFESTS_KEPT, collectGarbage, collectableSlots } from "./collection.ts";
 import { LANE_IDLE_MS, SEAL_LIVES_MS } from "./lane-ledger.ts";
 import {
   commitManifest,
@@ -72,6 +73,35 @@ test("[M2] a slot that one manifest or one checkpoint needs stays", async () => 
   await maintenance.run({ force: "compact" });
   expect(await store.head(slotKey(lane.id, 2))).toBeUndefined();
   expect(await store.head(pinned!.key)).toBeUndefined();
+});
+
+test("[M2] what a retired lane left stays while a manifest that lists the lane does not cover it", async () => {
+  const fleet = new Fleet();
+  const { id: lane } = await fleet.openLane();
+  // A holder that slept between the two lists has deleted no manifest that was replaced meanwhile.
+  const slots = [{ number: 2, bytes: 300, modifiedMs: 0 }];
+  const listing = { lanes: new Map([[lane, slots]]), storeMs: 2 * SEAL_LIVES_MS, objectCount: 1 };
+  const entry: LaneEntry = {
+    lane,
+    incarnation: "run",
+    openVersion: VERSION_ZERO,
+    cursor: 1,
+    lastVersion: VERSION_ZERO,
+    headSeenMs: 0,
+    head: 1,
+  };
+  const [older, newest] = [[entry], []].map((lanes, i) => {
+    return { ...emptyManifest("database"), number: i + 1, lanes };
+  });
+  const collectable = (manifests: (typeof newest)[]): readonly string[] =>
+    collectableSlots({
+      listing,
+      newest: newest!,
+      manifests: manifests.map((one) => one!),
+      checkpoints: [],
+    }).keys;
+  expect(collectable([newest, older])).toEqual([]);
+  expect(collectable([newest])).toEqual([slotKey(lane, 2)]);
 });
 
 test("a checkpoint that has expired is deleted and pins nothing", async () => {

@@ -235,11 +235,11 @@ export function collectableSlots(needs: SlotNeeds): {
     const seal = known.get(lane)?.seal;
     const isAfterSeal = ({ number }: ListedSlot): boolean =>
       seal !== undefined && number > seal.slot;
-    const covered = coveredEverywhere(lane, manifests);
+    const isRetired = !known.has(lane) && isJunk(slots);
+    const covered = coveredEverywhere(lane, manifests, isRetired);
     for (const slot of slots) {
-      if (!known.has(lane)) {
-        if (!isJunk(slots)) continue;
-      } else if (slot.number > covered && !isAfterSeal(slot)) continue;
+      if (!known.has(lane) && !isRetired) continue;
+      if (slot.number > covered && !isAfterSeal(slot)) continue;
       if (isPinned(lane, slot, checkpoints)) continue;
       const leftMs = SEAL_LIVES_MS - (listing.storeMs - slot.modifiedMs);
       const isSeal = slot.number === seal?.slot && seal.seenMs !== 0;
@@ -251,11 +251,20 @@ export function collectableSlots(needs: SlotNeeds): {
   return { keys, againInMs: leastOf(waits) };
 }
 
-/** The last slot of `lane` that all manifests cover; one that does not list it covers none. */
-function coveredEverywhere(lane: LaneId, manifests: readonly Manifest[]): number {
+/**
+ * The last slot of `lane` that all manifests cover. One that does not list it covers none, unless the
+ * lane was retired: then it may be younger than that, and whoever lists the lane is older.
+ */
+function coveredEverywhere(
+  lane: LaneId,
+  manifests: readonly Manifest[],
+  isRetired: boolean,
+): number {
   let covered = Number.POSITIVE_INFINITY;
   for (const { lanes } of manifests) {
-    covered = Math.min(covered, lanes.find((entry) => entry.lane === lane)?.cursor ?? -1);
+    const entry = lanes.find((listed) => listed.lane === lane);
+    if (entry === undefined && isRetired) continue;
+    covered = Math.min(covered, entry?.cursor ?? -1);
   }
   return covered;
 }
