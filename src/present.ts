@@ -1,4 +1,5 @@
 import type { StoredRecord } from "./engine/records.ts";
+import { parseContent, parseRecordText, type RecordContent } from "./format/record-texts.ts";
 import { score, userDistance, type Metric } from "./kernel/metric.ts";
 import type { BrainyRecord, Hit, JsonObject, RecordPart } from "./types.ts";
 
@@ -9,12 +10,13 @@ export function presentRecord<Metadata = JsonObject>(
 ): BrainyRecord<Metadata> {
   const { type, domain, expiresAtMs } = record.attributes;
   const wantsContent = include.has("data") || include.has("text");
-  const content: { data?: unknown; text?: string } =
-    wantsContent && record.content !== "" ? JSON.parse(record.content) : {};
+  const content: RecordContent = wantsContent && record.content !== "" ? parseContent(record) : {};
   return {
     id: record.id,
     ...(include.has("vector") && record.vector !== undefined && { vector: record.vector }),
-    metadata: include.has("metadata") ? JSON.parse(record.metadata) : {},
+    metadata: (include.has("metadata")
+      ? parseRecordText(record.metadata, "metadata", record)
+      : {}) as Metadata,
     ...(include.has("data") && "data" in content && { data: content.data }),
     ...(include.has("text") && content.text !== undefined && { text: content.text }),
     ...(type !== undefined && { type }),

@@ -11,6 +11,7 @@ import {
   checkVector,
 } from "./engine/record-input.ts";
 import type { Attributes } from "./format/operation.ts";
+import { parseContent } from "./format/record-texts.ts";
 import type { Version } from "./format/version.ts";
 import type { Metric } from "./kernel/metric.ts";
 import { encodeContent, textToEmbed } from "./record-encoder.ts";
@@ -94,10 +95,7 @@ async function patchContent({
   const { text, data, vector } = changes;
   if (text === undefined && data === undefined && vector === undefined) return undefined;
   if (text !== undefined && typeof text !== "string") throw invalid("text must be a string");
-  const old = (before.content === "" ? {} : JSON.parse(before.content)) as {
-    readonly data?: unknown;
-    readonly text?: string;
-  };
+  const old = before.content === "" ? {} : parseContent(before);
   const next = { data: data ?? old.data, text: text ?? old.text };
   const changed = vector ?? (await embed(textToEmbed(next.text, next.data)));
   return { vector: checkVector(changed, rules), content: encodeContent(next.data, next.text) };

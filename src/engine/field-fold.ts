@@ -1,4 +1,5 @@
 import type { Attributes, Operation } from "../format/operation.ts";
+import { parseRecordText, stringifyRecordText } from "../format/record-texts.ts";
 import { remainsOf, seenBy, setState, setWeight, unite, withoutSeen } from "./operation-set.ts";
 import type { RecordFold } from "./record-fold.ts";
 import { visiblePut, type VisibleRecord } from "./record-state.ts";
@@ -71,7 +72,7 @@ const keysKnown = new WeakMap<Operation, readonly string[]>();
 function keysOf(operation: Operation): readonly string[] {
   let keys = keysKnown.get(operation);
   if (keys === undefined) {
-    keys = Object.keys(JSON.parse(operation.metadata ?? "{}") as object);
+    keys = Object.keys(parseRecordText(operation.metadata ?? "{}", "metadata", operation));
     keysKnown.set(operation, keys);
   }
   return keys;
@@ -131,7 +132,7 @@ function compose(
   const effective = new Set(fields.values());
   for (const operation of operations.filter((one) => effective.has(one))) {
     const decides = (name: string): boolean => fields.get(name) === operation;
-    const values = JSON.parse(operation.metadata ?? "{}") as Record<string, unknown>;
+    const values = parseRecordText(operation.metadata ?? "{}", "metadata", operation);
     for (const key of keysOf(operation)) {
       const isRemoved = operation.attributes?.unset?.includes(key) === true;
       if (decides(KEY + key) && !isRemoved) metadata.set(key, values[key]);
@@ -142,14 +143,15 @@ function compose(
       if (decides(name) && value !== undefined && !isCleared) attributes[name] = value;
     }
   }
+  const { version } = operations.findLast((one) => effective.has(one))!;
   return {
     kind: "put",
     id,
-    version: operations.findLast((one) => effective.has(one))!.version,
+    version,
     vector: content?.vector,
     // Of a record whose content was taken away nothing is elsewhere.
     content: content === undefined ? "" : content.content,
-    metadata: JSON.stringify(Object.fromEntries(metadata)),
+    metadata: stringifyRecordText(metadata, "metadata", { id, version }),
     attributes: Object.keys(attributes).length === 0 ? undefined : attributes,
   };
 }
@@ -162,7 +164,7 @@ function restOf(operation: Operation, decides: (field: string) => boolean): Oper
   if (left.length === fields.length) return withoutSeen(operation);
   const { id, version, vector, content, metadata } = operation;
   const attributes = restOfAttributes(operation, decides);
-  const values = Object.entries(JSON.parse(metadata ?? "{}") as Record<string, unknown>);
+  const values = Object.entries(parseRecordText(metadata ?? "{}", "metadata", operation));
   const kept = values.filter(([key]) => decides(KEY + key));
   return {
     // A put that no longer says whether there is a record is a patch.
@@ -170,7 +172,7 @@ function restOf(operation: Operation, decides: (field: string) => boolean): Oper
     id,
     version,
     ...(decides(CONTENT) ? { vector, content } : decides(EXISTENCE) && { content: "" }),
-    ...(kept.length > 0 && { metadata: JSON.stringify(Object.fromEntries(kept)) }),
+    ...(kept.length > 0 && { metadata: stringifyRecordText(kept, "metadata", operation) }),
     ...(attributes !== undefined && { attributes }),
   };
 }

@@ -4,11 +4,14 @@ import { BrainyError, corrupt } from "../base/errors.ts";
 import type { BlobColumn } from "../format/blob-column.ts";
 import type { IdHash } from "../format/hash-id.ts";
 import type { SegmentEntry } from "../format/manifest.ts";
+import { decodeAttributes } from "../format/operation-attributes.ts";
 import type { Attributes, Operation } from "../format/operation.ts";
 import type { IdIndex } from "../format/id-index.ts";
+import { parseRecordText } from "../format/record-texts.ts";
 import { SegmentReader } from "../format/segment-reader.ts";
 import type { VersionColumn } from "../format/version-column.ts";
 import type { Version } from "../format/version.ts";
+import { allFinite } from "../kernel/finite.ts";
 import { VectorArena } from "../kernel/vector-arena.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import { bitmapBytes, setBit } from "./bitmap.ts";
@@ -75,12 +78,16 @@ export class LoadedSegment {
     if (meta.databaseId !== databaseId) {
       throw new BrainyError("BRAINY_FENCED", `${entry.key} belongs to database ${meta.databaseId}`);
     }
+    if (meta.rows !== entry.rows || meta.vectorRows !== entry.vectorRows) {
+      const [own, told] = [meta, entry].map(({ rows, vectorRows }) => `${rows} (${vectorRows})`);
+      throw corrupt(entry.key, `has ${own} rows (with vectors), the manifest says ${told}`);
+    }
     const columns = await loadColumns(reader);
     const liveRows = new Uint8Array(bitmapBytes(meta.rows));
     columns.kinds.forEach((kind, row) => {
       if (kind === 1) setBit(liveRows, row);
     });
-    const expiring = findExpiring(columns.attributes);
+    const expiring = findExpiring(columns.attributes, entry.key);
     return new LoadedSegment({ entry, reader, clock, columns, liveRows, expiring });
   }
 
@@ -133,7 +140,7 @@ export class LoadedSegment {
 
   attributesOf(row: number): Attributes | undefined {
     const text = this.#columns.attributes.text(row);
-    return text === "" ? undefined : (JSON.parse(text) as Attributes);
+    return text === "" ? undefined : decodeAttributes(text, this.entry.key);
   }
 
   /**
@@ -150,7 +157,9 @@ export class LoadedSegment {
       const bytes = await this.#reader.vectorRows(first, run.at(-1)!.row + 1);
       for (const { row, at } of run) {
         const start = bytes.byteOffset + 4 * stride * (row - first);
-        found[at] = new Float32Array(bytes.buffer.slice(start, start + 4 * dimension));
+        const vector = new Float32Array(bytes.buffer.slice(start, start + 4 * dimension));
+        if (!allFinite(vector)) throw corrupt(this.entry.key, `vector ${row} is not finite`);
+        found[at] = vector;
       }
     }
     return found;
@@ -293,13 +302,13 @@ async function loadColumns(reader: SegmentReader): Promise<Columns> {
   };
 }
 
-function findExpiring(attributes: BlobColumn): ReadonlyMap<number, number> {
+function findExpiring(attributes: BlobColumn, where: string): ReadonlyMap<number, number> {
   const expiring = new Map<number, number>();
   for (let row = 0; row < attributes.count; row++) {
     if (attributes.bytes(row).byteLength === 0) continue;
     const text = attributes.text(row);
     if (!text.includes('"expiresAtMs"')) continue;
-    const { expiresAtMs } = JSON.parse(text) as Attributes;
+    const { expiresAtMs } = decodeAttributes(text, where);
     if (expiresAtMs !== undefined) expiring.set(row, expiresAtMs);
   }
   return expiring;
@@ -308,13 +317,13 @@ function findExpiring(attributes: BlobColumn): ReadonlyMap<number, number> {
 /** Whether a filter holds for a record as readers see it. */
 export function matches(
   filter: CompiledFilter,
-  record: Pick<VisibleRecord, "id" | "attributes" | "metadata">,
+  record: Pick<VisibleRecord, "id" | "attributes" | "metadata"> & { readonly version?: Version },
 ): boolean {
   const { type, domain } = record.attributes ?? NO_ATTRIBUTES;
   return filter.matches({
     id: record.id,
     ...(type !== undefined && { type }),
     ...(domain !== undefined && { domain }),
-    metadata: JSON.parse(record.metadata) as Record<string, unknown>,
+    metadata: parseRecordText(record.metadata, "metadata", record),
   });
 }

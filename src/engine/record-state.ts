@@ -1,4 +1,5 @@
 import type { Attributes, Operation } from "../format/operation.ts";
+import { parseRecordText, stringifyRecordText } from "../format/record-texts.ts";
 import { versionMillis, type Version } from "../format/version.ts";
 
 /*
@@ -99,11 +100,11 @@ function applyPatch(record: VisibleRecord, patch: Operation): VisibleRecord {
 function patchMetadata(text: string, patch: Operation): string {
   const unset = patch.attributes?.unset ?? [];
   if (patch.metadata === undefined && unset.length === 0) return text;
-  const merged = new Map(Object.entries(JSON.parse(text) as Record<string, unknown>));
-  const changes = JSON.parse(patch.metadata ?? "{}") as Record<string, unknown>;
+  const merged = new Map(Object.entries(parseRecordText(text, "metadata", patch)));
+  const changes = parseRecordText(patch.metadata ?? "{}", "metadata", patch);
   for (const [key, value] of Object.entries(changes)) merged.set(key, value);
   for (const key of unset) merged.delete(key);
-  return JSON.stringify(Object.fromEntries(merged));
+  return stringifyRecordText(merged, "metadata", patch);
 }
 
 /** What a put shows by itself: the put, so that a record of the tail is one object less. */

@@ -1,5 +1,6 @@
 import { slotKey } from "../format/keys.ts";
 import type { LaneEntry, Manifest } from "../format/manifest.ts";
+import { checkRecordTexts } from "../format/record-texts.ts";
 import { decodeSlot, type Slot } from "../format/slot.ts";
 import type { LaneId, Version } from "../format/version.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
@@ -65,7 +66,10 @@ class LaneWalk {
     const key = slotKey(this.#lane, number);
     const slot = await this.#found.attempt(key, async () => {
       const object = await this.#store.get(key);
-      return object === undefined ? undefined : decodeSlot(object.bytes, key);
+      if (object === undefined) return undefined;
+      const slot = decodeSlot(object.bytes, key);
+      for (const operation of slot.operations) checkRecordTexts(operation, key);
+      return slot;
     });
     // Collected since it was listed, or damaged, which is noted already.
     if (slot === undefined) return;

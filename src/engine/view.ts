@@ -1,3 +1,4 @@
+import { corrupt } from "../base/errors.ts";
 import { hashId, hashIdBytes, type IdHash } from "../format/hash-id.ts";
 import { emptyManifest, type Manifest, type SegmentId } from "../format/manifest.ts";
 import type { OperationColumns } from "../format/operation-columns.ts";
@@ -175,6 +176,7 @@ export class View {
   applyColumns(columns: OperationColumns, start = 0, end: number = columns.count): void {
     const from = Math.max(start, this.#firstUncovered(columns));
     if (from >= end) return;
+    this.#checkDimension(columns, from);
     this.#snapshot = undefined;
     const first = this.#rows.add(columns);
     const isPlain = this.fold === LAST_WRITE_WINS;
@@ -387,6 +389,13 @@ export class View {
     if (this.#indexedCount < this.#unindexed.length) return;
     this.#unindexed = [];
     this.#indexedCount = 0;
+  }
+
+  /** Settings are fixed before the slot that needs them. */
+  #checkDimension(columns: OperationColumns, row: number): void {
+    const [own, wanted] = [columns.dimension, this.#dimensions()];
+    if (own === 0 || wanted === undefined || own === wanted) return;
+    throw corrupt(`slot of ${columns.version(row)}`, `has ${own} dimensions, not ${wanted}`);
   }
 
   /** For a walk over all records. */

@@ -2,6 +2,7 @@ import type { Brand } from "../base/brand.ts";
 import { ULID_PATTERN } from "../base/ids.ts";
 import { FORMAT_VERSION } from "./format-version.ts";
 import type { JsonFields } from "./json-fields.ts";
+import { parseSegmentKey } from "./keys.ts";
 import { decodeSealedJson, encodeSealedJson } from "./sealed-json.ts";
 import { VERSION_ZERO, type LaneId, type Version } from "./version.ts";
 
@@ -152,7 +153,7 @@ function readSegmentEntry(fields: JsonFields): SegmentEntry {
   if (maxVersion < minVersion) fields.fail("maxVersion", `at least minVersion, ${minVersion}`);
   return {
     id: fields.matching("id", ULID_PATTERN, "a ulid") as SegmentId,
-    key: fields.nonEmpty("key"),
+    key: readKey(fields, "seg"),
     bytes: fields.integer("bytes"),
     rows,
     vectorRows: fields.integer("vectorRows", 0, rows),
@@ -165,10 +166,17 @@ function readSegmentEntry(fields: JsonFields): SegmentEntry {
   };
 }
 
+/** A key of the layout, and so one that stores take. */
+function readKey(fields: JsonFields, kind: "seg" | "del"): string {
+  const key = fields.nonEmpty("key");
+  const wanted = kind === "seg" ? "the key of a segment" : "the key of a deletion vector";
+  return parseSegmentKey(key)?.kind === kind ? key : fields.fail("key", wanted);
+}
+
 function readDeletionEntry(fields: JsonFields, rows: number): DeletionEntry {
   const count = fields.integer("count", 1, rows);
   if (!fields.has("inline")) {
-    return { count, key: fields.nonEmpty("key"), bytes: fields.integer("bytes") };
+    return { count, key: readKey(fields, "del"), bytes: fields.integer("bytes") };
   }
   if (fields.has("key")) fields.fail("key", "absent beside inline");
   return { count, inline: fields.nonEmpty("inline") };

@@ -228,6 +228,7 @@ export class OperationColumns {
   /** Checks every value of every row. For blocks out of a store. */
   check(): this {
     const { count, flags, vectorCount, versionColumns, lanes } = this.#parts;
+    if (!areFinite(this.#parts.vectors)) throw corrupt(this.#where, "a vector is not finite");
     const ids = this.#parts.ids.texts();
     let vectors = 0;
     for (let row = 0; row < count; row++) {
@@ -277,6 +278,13 @@ export class OperationColumns {
  */
 export function decodeOperations(bytes: Uint8Array, where: string): Operation[] {
   return new OperationColumns(bytes, where).check().operations();
+}
+
+/** A number without itself is zero, and what is no finite number is not. */
+function areFinite(vectors: Float32Array): boolean {
+  let zero = 0;
+  for (let i = 0; i < vectors.length; i++) zero += vectors[i]! - vectors[i]!;
+  return zero === 0;
 }
 
 function vectorRows({ count, flags }: BlockParts): Uint32Array {

@@ -4,6 +4,8 @@ import { uint32View } from "./blob-column.ts";
 import type { BlobColumn } from "./blob-column.ts";
 import { hashIdBytes } from "./hash-id.ts";
 import { IdEntries, buildIdIndex } from "./id-index.ts";
+import { decodeAttributes } from "./operation-attributes.ts";
+import { checkRecordTexts, parseContent, parseRecordText, type TextOwner } from "./record-texts.ts";
 import { SECTION } from "./segment.ts";
 import { problemOf } from "./section-reader.ts";
 import type { SegmentReader } from "./segment-reader.ts";
@@ -26,9 +28,9 @@ export async function* verifySegment(
     () => segment.kinds(),
     () => checkVersions(segment),
     () => checkClusters(segment),
-    async () => checkTexts(await segment.metadata()),
-    async () => checkTexts(await segment.content()),
-    async () => checkTexts(await segment.attributes()),
+    () => checkMetadata(segment),
+    () => checkContent(segment),
+    () => checkAttributes(segment),
     () => checkResidual(segment),
     () => checkIds(segment),
   ];
@@ -61,6 +63,37 @@ async function checkClusters({ sections, meta, where }: SegmentReader): Promise<
   }
 }
 
+/** Texts of live rows are JSON of objects, those of dead rows text of whatever kind. */
+async function checkMetadata(segment: SegmentReader): Promise<void> {
+  const [column, ids] = await Promise.all([segment.metadata(), segment.ids()]);
+  checkTexts(column);
+  for (let row = 0; row < segment.meta.liveRows; row++) {
+    parseRecordText(column.text(row), "metadata", ownerOf(segment, ids, row));
+  }
+}
+
+async function checkContent(segment: SegmentReader): Promise<void> {
+  const [column, ids] = await Promise.all([segment.content(), segment.ids()]);
+  checkTexts(column);
+  for (let row = 0; row < segment.meta.liveRows; row++) {
+    const content = column.text(row);
+    if (content !== "") parseContent({ ...ownerOf(segment, ids, row), content });
+  }
+}
+
+async function checkAttributes(segment: SegmentReader): Promise<void> {
+  const column = await segment.attributes();
+  checkTexts(column);
+  for (let row = 0; row < column.count; row++) {
+    const text = column.text(row);
+    if (text !== "") decodeAttributes(text, `${segment.where}: row ${row}`);
+  }
+}
+
+function ownerOf({ where }: SegmentReader, ids: BlobColumn, row: number): TextOwner {
+  return { id: ids.text(row), where };
+}
+
 /** Offsets were checked when the column was made; this finds text that is no UTF-8. */
 function checkTexts(column: BlobColumn): void {
   for (let row = 0; row < column.count; row++) column.text(row);
@@ -69,7 +102,9 @@ function checkTexts(column: BlobColumn): void {
 async function checkResidual(segment: SegmentReader): Promise<void> {
   const { minVersion, maxVersion } = segment.meta;
   for (const [row, operations] of await segment.residual()) {
-    for (const { version } of operations) {
+    for (const operation of operations) {
+      const { version } = operation;
+      checkRecordTexts(operation, segment.where);
       if (version >= minVersion && version <= maxVersion) continue;
       throw corrupt(segment.where, `row ${row} keeps an operation of version ${version}`);
     }

@@ -37,12 +37,15 @@ async function problems(segment: SegmentReader): Promise<string[]> {
 }
 
 const text = fc.string({ unit: "grapheme", maxLength: 9 });
+const json = text.map((value) => JSON.stringify({ text: value }));
+/** Vectors of numbers that records may have. */
+const FINITE = { noNaN: true, noDefaultInfinity: true };
 const version = fc
   .tuple(fc.nat(2 ** 44), fc.nat(999), fc.constantFrom(LANE, OTHER))
   .map(([millis, counter, lane]) => makeVersion(millis, counter, lane));
 const segmentRows = fc.integer({ min: 1, max: 6 }).chain((dimension) => {
   const vector = fc.option(
-    fc.float32Array({ minLength: dimension, maxLength: dimension, noNaN: true }),
+    fc.float32Array({ minLength: dimension, maxLength: dimension, ...FINITE }),
     { nil: undefined },
   );
   const operation: fc.Arbitrary<Operation> = fc.record({
@@ -50,16 +53,19 @@ const segmentRows = fc.integer({ min: 1, max: 6 }).chain((dimension) => {
     version,
     id: fc.constant("x"),
     vector,
-    metadata: text,
+    metadata: json,
   });
   const row: fc.Arbitrary<SegmentRow> = fc.record({
     id: fc.string({ unit: "grapheme", minLength: 1, maxLength: 6 }),
     version,
     live: fc.boolean(),
     vector,
-    content: text,
-    metadata: text,
-    attributes: text,
+    content: fc.oneof(json, fc.constant("")),
+    metadata: json,
+    attributes: fc.oneof(
+      text.map((type) => JSON.stringify({ type })),
+      fc.constant(""),
+    ),
     residual: fc.option(fc.array(operation, { minLength: 1, maxLength: 2 }), { nil: undefined }),
   });
   return fc.record({

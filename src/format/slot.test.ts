@@ -41,7 +41,12 @@ const attributes = fc.record(
 );
 
 function operationOf(dimension: number): fc.Arbitrary<Operation> {
-  const vector = fc.float32Array({ minLength: dimension, maxLength: dimension });
+  const vector = fc.float32Array({
+    minLength: dimension,
+    maxLength: dimension,
+    noNaN: true,
+    noDefaultInfinity: true,
+  });
   const seen = optional(fc.array(versions, { maxLength: 3 }));
   const id = fc.string({ unit: "grapheme", minLength: 1, maxLength: 9 });
   const version = fc.constant("" as Version);

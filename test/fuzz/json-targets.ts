@@ -28,8 +28,8 @@ import { demand, demandEqual, type FuzzTarget } from "./target.ts";
  * Documents of JSON: those that are sealed by a checksum, and those that people may edit.
  */
 
-/** With a right checksum as often as not. */
-function mutateSealed(input: Uint8Array, draw: Draw, other: Uint8Array): Uint8Array {
+/** A sealed document changed; its checksum is right more often than not. */
+export function mutateSealed(input: Uint8Array, draw: Draw, other: Uint8Array): Uint8Array {
   if (draw.chance(0.3)) return mutateJsonBytes(input, draw, other);
   const changed = mutateJson(fieldsOf(input), draw, fieldsOf(other));
   const isObject = typeof changed === "object" && changed !== null;
@@ -74,16 +74,18 @@ function manifestOf(draw: Draw): Manifest {
     number: draw.below(1_000),
     holder: draw.pick(["", RUN]),
     dimensions: draw.pick([undefined, 3]),
-    segments: draw.list(draw.below(4), (i) => ({
+    segments: draw.list(draw.below(4), () => ({
       id: laneOf(draw) as unknown as Manifest["segments"][number]["id"],
-      key: `vectors/p000-p099/${i}.seg`,
+      key: `vectors/p000-p099/${laneOf(draw)}.seg`,
       bytes: draw.below(10_000),
       rows,
       vectorRows: draw.below(rows + 1),
       minVersion: at(1),
       maxVersion: at(2),
       ...(draw.chance(0.3) && { deletions: deletionEntryInline(Uint32Array.of(0))! }),
-      ...(draw.chance(0.3) && { deletions: { count: 1, key: "k", bytes: 7 } }),
+      ...(draw.chance(0.3) && {
+        deletions: { count: 1, key: `vectors/p000-p099/${laneOf(draw)}.del`, bytes: 7 },
+      }),
       ...(draw.chance(0.3) && { remainsSinceMs: draw.below(1_000) }),
     })),
     lanes: draw.list(draw.below(4), (i) => ({
