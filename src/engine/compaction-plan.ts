@@ -15,6 +15,8 @@ export interface CompactionOptions extends CompactionLimits {
   readonly segmentBytesMax: number;
   /** Share of masked rows from which a segment is rewritten alone. */
   readonly maskedShareMax: number;
+  /** Encoded masks of a segment up to this size are part of the manifest. Default: 3 KiB. */
+  readonly maskBytesInlineMax?: number | undefined;
   /** What was deleted is in no object after this long. Spec: docs/specs/erasure.md. */
   readonly deletedGoneWithinMs: number;
 }

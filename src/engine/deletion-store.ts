@@ -44,9 +44,11 @@ export async function storeDeletions(options: {
   readonly rows: Uint32Array;
   readonly partitionCount: number;
   readonly newUlid: () => string;
+  /** Default: 3 KiB. */
+  readonly inlineBytesMax?: number | undefined;
 }): Promise<DeletionEntry> {
-  const { store, rows, partitionCount, newUlid } = options;
-  const inline = deletionEntryInline(rows);
+  const { store, rows, partitionCount, newUlid, inlineBytesMax } = options;
+  const inline = deletionEntryInline(rows, inlineBytesMax);
   if (inline !== undefined) return inline;
   const bytes = encodeDeletions(rows);
   const key = deletionKey(newUlid(), partitionCount);

@@ -409,14 +409,18 @@ export class Maintenance {
   }
 
   async #storeDeletions(change: ManifestChange): Promise<ReadonlyMap<SegmentId, DeletionEntry>> {
-    const { store, host } = this.#options;
+    const { store, host, compaction } = this.#options;
     const { partitionCount } = host;
+    const inlineBytesMax = compaction.maskBytesInlineMax;
     const entries = new Map<SegmentId, DeletionEntry>();
     for (const { id } of change.segments) {
       const rows = change.masks.get(id);
       if (rows === undefined) continue;
       const newUlid = this.#newUlid;
-      entries.set(id, await storeDeletions({ store, rows, partitionCount, newUlid }));
+      entries.set(
+        id,
+        await storeDeletions({ store, rows, partitionCount, newUlid, inlineBytesMax }),
+      );
     }
     return entries;
   }

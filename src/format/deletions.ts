@@ -69,13 +69,14 @@ export function decodeDeletions(bytes: Uint8Array, where: string, rowCount: numb
 
 /**
  * The entry that carries these rows inside the manifest, or `undefined` when they take more than
- * 3 KiB and need an object of their own.
+ * `bytesMax`, 3 KiB by default, and need an object of their own.
  */
 export function deletionEntryInline(
   rows: Uint32Array,
+  bytesMax = INLINE_BYTES_MAX,
 ): Extract<DeletionEntry, { readonly inline: string }> | undefined {
   const bytes = encodeDeletions(rows);
-  if (bytes.byteLength > INLINE_BYTES_MAX) return undefined;
+  if (bytes.byteLength > bytesMax) return undefined;
   return { count: rows.length, inline: encodeBase64(bytes) };
 }
 

@@ -20,6 +20,8 @@ export interface Plan {
   readonly skewMs: number;
   readonly flushSlots: number;
   readonly memoryBytesMax: number;
+  /** Encoded masks up to this size are part of the manifest, larger ones are objects. */
+  readonly maskBytesInlineMax: number;
   /** Whether settings leave the number of dimensions to the first vector. */
   readonly isOpen: boolean;
   /** Whether reads are repeated, as with a real store. */
@@ -40,6 +42,7 @@ export function planOf(scheduler: Scheduler): Plan {
     skewMs: scheduler.pick([0, 1_000, 4_000]),
     flushSlots: scheduler.pick([2, 3, 6, 20]),
     memoryBytesMax: scheduler.pick([12_000, 2 ** 20]),
+    maskBytesInlineMax: scheduler.pick([0, 3_072]),
     isOpen: scheduler.chance(0.3),
     isPatient: scheduler.chance(0.6),
   };

@@ -187,12 +187,13 @@ export class World {
     },
   ): Promise<Database> {
     const { clock, random } = process;
-    const { flushSlots, memoryBytesMax, isOpen, isPatient } = this.plan;
+    const { flushSlots, memoryBytesMax, maskBytesInlineMax, isOpen, isPatient } = this.plan;
     const bare = new VirtualStore(this.bucket, process);
     const store = isPatient ? retrying(bare, { clock, random }) : bare;
     const compaction = {
       ...DEFAULT_COMPACTION,
       memoryBytesMax,
+      maskBytesInlineMax,
       flushSlots,
       flushOperations: 4 * flushSlots,
       mergeFanIn: 2 + (flushSlots % 2),
