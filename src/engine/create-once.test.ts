@@ -75,6 +75,25 @@ test("[A1] own bytes that arrive damaged are looked at again, and are no reason 
   expect((await inner.get(KEY))?.bytes).toEqual(MINE);
 });
 
+test("[A1] own bytes that arrive damaged, and then not at all or damaged again, are looked at until it is sure", async () => {
+  for (const second of ["unavailable", "damaged"] as const) {
+    const { inner, store, create } = world();
+    store.script = { after: (request) => (request.startsWith("put") ? lost() : undefined) };
+    let looks = 0;
+    const damaging: ObjectStore = Object.assign(Object.create(store) as ObjectStore, {
+      get: async (key: string) => {
+        const found = (await store.get(key))!;
+        looks++;
+        if (looks === 1) return { ...found, bytes: found.bytes.slice(0, 2) };
+        if (looks === 2 && second === "unavailable") return lost();
+        return looks === 2 ? { ...found, bytes: found.bytes.slice(0, 1) } : found;
+      },
+    });
+    expect(await create(MINE, damaging)).toMatchObject({ kind: "won", direct: false });
+    expect((await inner.get(KEY))?.bytes).toEqual(MINE);
+  }
+});
+
 test("[A1] absence means the same bytes again, and a look that fails decides nothing", async () => {
   const { store, create, inner } = world();
   let failures = 5;

@@ -2,7 +2,8 @@ import { equalBytes } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
 import { BrainyError, isBrainyError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
-import type { ObjectStore, StoredObject } from "../storage/object-store.ts";
+import type { ObjectStore } from "../storage/object-store.ts";
+import { SureLook } from "./sure-look.ts";
 
 /** What to create, and how hard to try. */
 export interface CreateOnceOptions {
@@ -38,6 +39,8 @@ export type CreateOutcome =
  */
 export async function createOnce(options: CreateOnceOptions): Promise<CreateOutcome> {
   const { store, clock, random, key, bytes, attemptsMax = 8 } = options;
+  // Its own bytes, damaged on their way, would be taken for somebody else's.
+  const sure = new SureLook(store, key, (found) => equalBytes(found.bytes, bytes));
   let cause: unknown;
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
     if (attempt > 0) await clock.sleep(backoffMs(attempt, random));
@@ -54,12 +57,8 @@ export async function createOnce(options: CreateOnceOptions): Promise<CreateOutc
       if (!uncertain && attempt === 0) throw error;
       cause = error;
     }
-    let found = await look(store, key);
-    if (found !== undefined && !equalBytes(found.bytes, bytes)) {
-      // Its own bytes, damaged on their way, would be taken for somebody else's.
-      found = (await look(store, key)) ?? found;
-    }
-    if (found === undefined) continue;
+    const found = await sure.look();
+    if (found === "absent" || found === "unknown") continue;
     if (!equalBytes(found.bytes, bytes)) return { kind: "lost", found: found.bytes };
     return { kind: "won", direct: false, attempts: attempt + 1, storeMs: found.storeMs };
   }
@@ -68,16 +67,6 @@ export async function createOnce(options: CreateOnceOptions): Promise<CreateOutc
     `${key}: the store did not say whether it was written (${attemptsMax} attempts)`,
     { cause },
   );
-}
-
-/** `undefined`: absent, or the store did not say; either way the same bytes are sent again. */
-async function look(store: ObjectStore, key: string): Promise<StoredObject | undefined> {
-  try {
-    return await store.get(key);
-  } catch (error) {
-    if (isBrainyError(error, "BRAINY_UNAVAILABLE")) return undefined;
-    throw error;
-  }
 }
 
 /** Exponential with full jitter, 50 ms to 5 s. */

@@ -50,6 +50,27 @@ test("[A4] another version, made by others or gone, is lost, and nothing is chan
   expect(await store.get("key")).toBeUndefined();
 });
 
+test("[A4] own bytes that arrive damaged are no reason to have lost", async () => {
+  for (const damagedLooks of [1, 2, 3]) {
+    const { store, etag } = await stored();
+    const flaky = scripted(store, {
+      after: (request) => {
+        if (request === "put key") throw new BrainyError("BRAINY_UNAVAILABLE", "lost");
+      },
+    });
+    let looks = 0;
+    const damaging: ObjectStore = Object.assign(Object.create(flaky) as ObjectStore, {
+      get: async (key: string) => {
+        const found = await flaky.get(key);
+        const isDamaged = found !== undefined && looks++ < damagedLooks;
+        return isDamaged ? { ...found, bytes: Uint8Array.of(9, looks) } : found;
+      },
+    });
+    expect(await replace(damaging, etag)).toBe("won");
+    expect((await store.get("key"))?.bytes).toEqual(MINE);
+  }
+});
+
 test("[A4] a store that says nothing for long leaves the outcome unknown, and one that refuses does not", async () => {
   const { store, etag } = await stored();
   for (const code of ["BRAINY_UNAVAILABLE", "BRAINY_DENIED"] as const) {

@@ -2,8 +2,9 @@ import { equalBytes } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
 import { BrainyError, isBrainyError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
-import type { Etag, ObjectStore } from "../storage/object-store.ts";
+import type { Etag, ObjectStore, StoredObject } from "../storage/object-store.ts";
 import { backoffMs } from "./create-once.ts";
+import { SureLook } from "./sure-look.ts";
 
 const ATTEMPTS_MAX = 8;
 
@@ -23,6 +24,9 @@ export async function replaceOnce(options: {
   readonly bytes: Uint8Array;
 }): Promise<"won" | "lost"> {
   const { store, clock, random, key, etag, bytes } = options;
+  const isMine = (found: StoredObject): boolean => equalBytes(found.bytes, bytes);
+  // Its own bytes, damaged on their way, would be taken for somebody else's.
+  const sure = new SureLook(store, key, (found) => isMine(found) || found.etag === etag);
   let cause: unknown;
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     if (attempt > 0) await clock.sleep(backoffMs(attempt, random));
@@ -37,14 +41,11 @@ export async function replaceOnce(options: {
       if (!isOpen && attempt === 0) throw error;
       cause = error;
     }
-    try {
-      const found = await store.get(key);
-      if (found === undefined) return "lost";
-      if (equalBytes(found.bytes, bytes)) return "won";
-      if (found.etag !== etag) return "lost";
-    } catch (error) {
-      if (!isBrainyError(error, "BRAINY_UNAVAILABLE")) throw error;
-    }
+    const found = await sure.look();
+    if (found === "unknown") continue;
+    if (found === "absent") return "lost";
+    if (isMine(found)) return "won";
+    if (found.etag !== etag) return "lost";
   }
   throw new BrainyError(
     "BRAINY_UNAVAILABLE",
