@@ -4,8 +4,9 @@ import type { Database } from "../../src/engine/database.ts";
 import { foldFor } from "../../src/engine/record-fold.ts";
 import type { Version } from "../../src/format/version.ts";
 import type { Seen } from "./history.ts";
-import { CONDITIONAL_IDS, IDS, everything, textOf } from "./observe.ts";
+import { CONDITIONAL_IDS, everything, textOf } from "./observe.ts";
 import { HOUR, MINUTE } from "./plan.ts";
+import { Reader } from "./reader.ts";
 import type { VirtualProcess } from "./virtual-process.ts";
 import type { World } from "./world.ts";
 
@@ -129,8 +130,7 @@ class Life {
   readonly #trade: Trade;
   readonly #onDeath: () => void;
   #work!: Workplace;
-  /** What reads of this process have shown already, or its own writes. */
-  #known = new Set<string>();
+  readonly #reader: Reader;
   #hasJumped = false;
   #writesOpen = 0;
 
@@ -144,6 +144,7 @@ class Life {
     this.#trade = options.trade;
     this.#process = options.process;
     this.#onDeath = options.onDeath;
+    this.#reader = new Reader(options.world, options.process);
   }
 
   async live(): Promise<void> {
@@ -207,10 +208,10 @@ class Life {
   async #lookAway(): Promise<void> {
     const { pinnedMs } = this.#work;
     if (pinnedMs === undefined) return;
-    await this.#act(() => this.#read("strong"));
+    await this.#act(() => this.#read({ level: "strong" }));
     await this.#process.wait(pinnedMs);
-    await this.#act(() => this.#read("eventual"));
-    await this.#act(() => this.#read("strong"));
+    await this.#act(() => this.#read({ level: "eventual" }));
+    await this.#act(() => this.#read({ level: "strong" }));
   }
 
   async #think(): Promise<void> {
@@ -235,7 +236,7 @@ class Life {
     const { readOnly, maintains, act } = this.#work;
     const dice = scheduler.below(100);
     if (act !== undefined && scheduler.chance(0.1)) await act();
-    else if (dice < 28 || readOnly) await this.#read(scheduler.chance(0.6) ? "strong" : "eventual");
+    else if (dice < 28 || readOnly) await this.#read();
     else if (dice < 44) await this.#decide();
     else if (dice < 50) this.#decideInBackground();
     else if (dice < 72) await this.#write();
@@ -282,8 +283,8 @@ class Life {
         isAbove(version);
         if (!history.isStored(version))
           throw new Error(`${version} is acknowledged but not stored`);
-        history.acknowledged(version, tokens[i]);
-        this.#known.add(version);
+        history.acknowledged(version, tokens[i], scheduler.nowMs);
+        this.#reader.learn(version);
       }
     } finally {
       this.#writesOpen--;
@@ -311,8 +312,7 @@ class Life {
 
   /** Throws when a write that begins now is stamped below what this process has seen, or written. */
   #stampsAbove(): (version: string) => void {
-    let newest = "";
-    for (const version of this.#known) if (version > newest) newest = version;
+    const newest = this.#reader.newest;
     return (version) => {
       if (version > newest) return;
       throw new Error(`${this.#process.name} had seen ${newest} and stamped ${version}`);
@@ -339,36 +339,32 @@ class Life {
           ? ({ kind: "absent" } as const)
           : ({ kind: "version", version: present } as const);
       const batch = { drafts: [draft], bytes: 100 };
-      const version = await this.#database.writeConditional({ id, condition, batch });
+      const asked = history.calls.begin(id, { from: present, token });
+      const version = await this.#database
+        .writeConditional({ id, condition, batch })
+        .catch((error: unknown) => {
+          const refusal = refusalOf(error);
+          if (refusal !== undefined) history.calls.refused(asked, refusal.present);
+          throw error;
+        });
+      history.calls.acknowledged(asked, version);
       scheduler.note(`${this.#process.name} = ${draft.kind} ${id} if ${present} ${version}`);
       if (!mayWrite) throw new Error(`${this.#process.name} wrote with a clock that had jumped`);
       isAbove(version);
       if (!history.isStored(version)) throw new Error(`${version} is acknowledged but not stored`);
-      history.acknowledged(version, token);
+      history.acknowledged(version, token, scheduler.nowMs);
       history.decided(version, present);
-      this.#known.add(version);
+      this.#reader.learn(version);
       history.checkDecisions([id]);
     } finally {
       this.#writesOpen--;
     }
   }
 
-  async #read(level: "strong" | "eventual"): Promise<void> {
-    const { history, scheduler } = this.#world;
+  async #read(freshness = this.#reader.chooseFreshness()): Promise<void> {
     this.#world.operations++;
-    if (level === "eventual") await this.#hear();
-    const required = level === "strong" ? history.expectation() : new Set(this.#known);
-    // Of a process without an index too: these are all the ids there are.
-    const seen = await this.#database.readIds({ level }, IDS, (view) =>
-      everything(view, this.#process),
-    );
-    const what = `${level} read of ${this.#process.name}`;
-    scheduler.note(`${this.#process.name} ? ${level}: ${[...seen.keys()].join(" ")}`);
-    history.check(what, seen, { required, storedCount: history.storedCount });
-    history.noticed(what, seen);
-    if (level === "eventual") return;
-    for (const version of required) this.#known.add(version);
-    history.witness(what, seen);
+    if (freshness.level !== "strong") await this.#hear();
+    await this.#reader.read(this.#database, freshness);
   }
 
   async #checkpoint(): Promise<void> {
@@ -401,6 +397,15 @@ class Life {
   async #until(isDone: () => boolean): Promise<void> {
     while (!isDone()) await this.#process.wait(1_000);
   }
+}
+
+/** What is there instead, if an error says that a condition did not hold. */
+function refusalOf(error: unknown): { readonly present: string | undefined } | undefined {
+  if (!isBrainyError(error, "BRAINY_CONFLICT")) return undefined;
+  const { message } = error;
+  if (message.startsWith("there is no record")) return { present: undefined };
+  const [, present] = /^(?:there is a )?record .* version ([^ ,:]+)/.exec(message) ?? [];
+  return present === undefined ? undefined : { present };
 }
 
 /** Versions that the next write of somebody who has read this record here has seen. */

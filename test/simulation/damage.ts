@@ -61,7 +61,10 @@ export class Damage<Object extends Held> {
       bit,
     }: { readonly kind: FaultKind; readonly share: number; readonly bit: number },
   ): void {
-    const right = this.#damaged.get(key)?.right ?? this.#objects.get(key)!;
+    const here = this.#objects.get(key)!;
+    const before = this.#damaged.get(key);
+    // What was damaged before may have been replaced since, and is not to come back.
+    const right = before?.wrong === here ? before.right : here;
     const at = Math.floor(share * right.bytes.byteLength);
     const bytes = kind === "torn-object" ? right.bytes.slice(0, at) : right.bytes.slice();
     if (kind === "bit-flip") bytes[at]! ^= 1 << bit;

@@ -1,4 +1,6 @@
 import { decodeSlot } from "../../src/format/slot.ts";
+import { CallLog } from "./call-log.ts";
+import { Knowledge, LaneOrder } from "./knowledge.ts";
 import { JUDGES, type Judge } from "./oracle.ts";
 
 /** One operation as it was asked for, and the version it got. */
@@ -33,13 +35,19 @@ export interface Expectation {
   readonly storedCount: number;
 }
 
+/** Possible histories of one record that are looked through for what all of them have. */
+const EXPLANATIONS_MAX = 128;
+
 /** The record of what was asked, stored, acknowledged and seen; and the judge of it. */
 export class History {
   readonly #judge: Judge;
   readonly #byId = new Map<string, Happened[]>();
   readonly #byVersion = new Map<string, Happened>();
   readonly #storedAt = new Map<string, number>();
-  readonly #required = new Set<string>();
+  /** Calls under conditions, and strong reads of their records. */
+  readonly calls = new CallLog();
+  readonly #order = new LaneOrder();
+  readonly #required = new Knowledge(this.#order);
   readonly #acknowledgedTokens = new Map<string, string>();
   readonly #seenTokens = new Map<string, string>();
   readonly #decisions = new Map<string, { readonly from: string | undefined }>();
@@ -57,7 +65,9 @@ export class History {
   /** To be called with every object that takes effect in the store. */
   stored(key: string, bytes: Uint8Array): void {
     if (!key.includes("/wal/")) return;
-    for (const operation of decodeSlot(bytes, key).operations) {
+    const slot = decodeSlot(bytes, key);
+    this.#order.stored(slot);
+    for (const operation of slot.operations) {
       const { version } = operation;
       if (this.#byVersion.has(version)) continue;
       const happened = happenedOf(operation);
@@ -69,9 +79,9 @@ export class History {
   }
 
   /** The write has resolved: from now on nobody may miss it. */
-  acknowledged(version: string, token: string | undefined): void {
+  acknowledged(version: string, token: string | undefined, nowMs = 0): void {
     this.acknowledgedCount++;
-    this.#required.add(version);
+    this.#required.add(version, nowMs);
     if (token === undefined) return;
     this.#acknowledgedTokens.set(token, version);
     const seen = this.#seenTokens.get(token);
@@ -89,38 +99,51 @@ export class History {
     return this.#byVersion.has(version);
   }
 
-  /** What a read that begins now has to show. */
-  expectation(): ReadonlySet<string> {
-    return new Set(this.#required);
+  /** What a read that begins now has to show; of what was acknowledged up to `atMs`. */
+  expectation(atMs?: number): ReadonlySet<string> {
+    return this.#required.versions(atMs);
+  }
+
+  /** What one process may not miss; nothing yet. */
+  knowledge(): Knowledge {
+    return new Knowledge(this.#order);
   }
 
   get storedCount(): number {
     return this.#storedAt.size;
   }
 
-  /** Throws unless `seen` is a state that the read may have shown. */
+  /**
+   * Throws unless `seen` is a state that the read may have shown. Gives the operations that it has
+   * shown for certain: those without which nothing explains it.
+   */
   check(
     what: string,
     seen: ReadonlyMap<string, Seen>,
     { required, storedCount }: Expectation,
-  ): void {
+  ): readonly string[] {
+    const shown: string[] = [];
     for (const id of seen.keys()) {
       if (!this.#byId.has(id)) throw new Error(`${what}: shows ${id}, which nobody has written`);
     }
     for (const [id, operations] of this.#byId) {
       this.checks++;
-      this.#checkRecord(`${what}: ${id}`, seen.get(id), {
-        sure: operations.filter(({ version }) => required.has(version)),
-        open: operations.filter(
-          ({ version }) => !required.has(version) && this.#storedAt.get(version)! < storedCount,
-        ),
-      });
+      const sure = operations.filter(({ version }) => required.has(version));
+      const open = operations.filter(
+        ({ version }) => !required.has(version) && this.#storedAt.get(version)! < storedCount,
+      );
+      shown.push(...this.#checkRecord(`${what}: ${id}`, seen.get(id), { sure, open }));
     }
+    return shown;
   }
 
-  /** What a strong read has shown, every later one shows. */
-  witness(what: string, seen: ReadonlyMap<string, Seen>): void {
-    for (const { version } of seen.values()) this.#required.add(version);
+  /** What any read has shown, every later strong one shows; `shown` is what `check` gave. */
+  witness(
+    what: string,
+    seen: ReadonlyMap<string, Seen>,
+    { shown, nowMs }: { readonly shown: readonly string[]; readonly nowMs: number },
+  ): void {
+    for (const version of shown) this.#required.add(version, nowMs);
     this.noticed(what, seen);
   }
 
@@ -171,25 +194,40 @@ export class History {
     }
   }
 
+  /** Throws unless the calls on each record that is written under conditions have an order. */
+  checkCalls(ids: readonly string[]): void {
+    this.calls.check(ids, (token) =>
+      [...this.#byVersion.values()].flatMap((one) => (one.token === token ? [one.version] : [])),
+    );
+  }
+
   #checkRecord(
     what: string,
     seen: Seen | undefined,
     { sure, open }: { readonly sure: readonly Happened[]; readonly open: readonly Happened[] },
-  ): void {
+  ): readonly string[] {
     const { fold, relevant: relevantOf, combinations } = this.#judge;
     const relevant = relevantOf(sure, open);
     const shown = seen === undefined ? "nothing" : describe(seen);
     const possible = new Set<string>();
     const { sets, isComplete } = combinations(sure, relevant);
+    let always: Set<string> | undefined;
+    let count = 0;
     for (const operations of sets) {
       const state = fold(operations.toSorted(byVersion));
       const text = state === undefined ? "nothing" : describe(state);
-      if (text === shown) return;
       possible.add(text);
+      if (text === shown) {
+        const versions = operations.map(({ version }) => version);
+        always = new Set(always === undefined ? versions : versions.filter((v) => always!.has(v)));
+      }
+      // Too many to look through: only what is there to see is certain.
+      if (++count >= EXPLANATIONS_MAX && always !== undefined) return visibleOf(seen);
     }
+    if (always !== undefined) return isComplete ? [...always] : visibleOf(seen);
     if (!isComplete) {
       this.skipped++;
-      return;
+      return visibleOf(seen);
     }
     const list = (operations: readonly Happened[]): string =>
       operations
@@ -200,6 +238,10 @@ export class History {
         `  acknowledged\n${list(sure.slice(-8))}\n  unknown\n${list(relevant)}`,
     );
   }
+}
+
+function visibleOf(seen: Seen | undefined): readonly string[] {
+  return seen === undefined ? [] : [seen.version];
 }
 
 /** The same text for the same record. */

@@ -91,8 +91,8 @@ async function lookBack(world: World): Promise<void> {
   const look = async (what: string, from: Database): Promise<string> => {
     const required = history.expectation();
     const seen = await from.read({ level: "strong" }, (view) => everything(view, process));
-    history.check(what, seen, { required, storedCount: history.storedCount });
-    history.witness(what, seen);
+    const shown = history.check(what, seen, { required, storedCount: history.storedCount });
+    history.witness(what, seen, { shown, nowMs: scheduler.nowMs });
     history.checkDecisions(CONDITIONAL_IDS);
     return textOf(seen);
   };
@@ -103,12 +103,14 @@ async function lookBack(world: World): Promise<void> {
     // Whoever has nothing to do does not take maintenance over either.
     const { drafts, tokens } = world.drafts((id) => knownOf(database, id));
     const versions = await database.write({ drafts, bytes: 100 * drafts.length });
-    for (const [i, version] of versions.entries()) history.acknowledged(version, tokens[i]);
+    for (const [i, version] of versions.entries())
+      history.acknowledged(version, tokens[i], scheduler.nowMs);
     await database.compact();
     const what = `after ${waitMs / MINUTE} minutes and a compaction`;
     const [own, other] = [await look(what, database), await look(what, reader)];
     if (own !== other) throw new Error(`the last process sees\n${own}\nand a reader\n${other}`);
   }
+  history.checkCalls(CONDITIONAL_IDS);
   for (const name of world.checkpoints.keys()) await checkCheckpoint(world, process, name);
   const { clock, random } = process;
   const report = await verifyStore({

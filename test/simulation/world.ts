@@ -253,9 +253,11 @@ export class World {
     const metadata = JSON.stringify({ [`k${this.scheduler.below(3)}`]: token });
     const put = { kind: "put", id, content: JSON.stringify({ text: token }), metadata } as const;
     if (present === undefined) return { draft: put, token };
-    if (this.scheduler.chance(0.3)) return { draft: { kind: "delete", id }, token: undefined };
+    const seen = [present];
+    if (this.scheduler.chance(0.3))
+      return { draft: { kind: "delete", id, seen }, token: undefined };
     if (this.resolution === "vector-clock") return { draft: { ...put, seen: known }, token };
-    return { draft: { kind: "patch", id, metadata, seen: [present] }, token };
+    return { draft: { kind: "patch", id, metadata, seen }, token };
   }
 
   /** `known`: what the author has read of a record. */

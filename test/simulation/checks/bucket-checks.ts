@@ -2,6 +2,7 @@ import type { ConflictResolution } from "../../../src/format/config.ts";
 import { CONDITIONAL_IDS } from "../observe.ts";
 import { JUDGES } from "../oracle.ts";
 import { BucketRecord, type BucketCheck } from "./bucket-record.ts";
+import { DecisionChain } from "./decision-chain.ts";
 import { LaneSlots } from "./lane-slots.ts";
 import { LeaseEpochs } from "./lease-epochs.ts";
 import { ManifestChain } from "./manifest-chain.ts";
@@ -37,6 +38,7 @@ export class BucketChecks {
       new NeededObjects(),
       new LaneSlots(),
       new LeaseEpochs(CONDITIONAL_IDS),
+      new DecisionChain(CONDITIONAL_IDS),
       new SegmentFold(JUDGES[options.resolution].fold),
     ];
     return new BucketChecks({ ...options, checks });
