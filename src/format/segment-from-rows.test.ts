@@ -16,7 +16,12 @@ const text = fc.string({ unit: "grapheme", maxLength: 9 });
 const put = (dimension: number) =>
   fc.record({
     vector: fc.option(
-      fc.float32Array({ minLength: dimension, maxLength: dimension, noNaN: true }),
+      fc.float32Array({
+        minLength: dimension,
+        maxLength: dimension,
+        noNaN: true,
+        noDefaultInfinity: true,
+      }),
       { nil: undefined },
     ),
     content: fc.option(text, { nil: undefined }),

@@ -42,6 +42,8 @@ const REFUSALS: readonly ErrorCode[] = [
   "BRAINY_NOT_FOUND",
   "BRAINY_INVALID_ARGUMENT",
   "BRAINY_CONFLICT",
+  // A state that names slots which are not there may become whole: it says so, and to run verify.
+  "BRAINY_UNAVAILABLE",
 ];
 
 const databases: Promise<Objects>[] = [];

@@ -118,12 +118,23 @@ test("a manifest whose segment has a key that no store takes is damaged", () => 
   }
 });
 
-test("a segment that has other rows than its manifest says is damaged", async () => {
+test("a segment that has other rows or bytes than its manifest says is damaged", async () => {
   const objects = new Map(await sampleDatabase(0));
   const key = [...objects.keys()].findLast((one) => one.includes("/manifests/"))!;
   const manifest = decodeManifest(objects.get(key)!, key);
-  const segments = manifest.segments.map((one) => ({ ...one, rows: one.rows + 1 }));
-  objects.set(key, encodeManifest({ ...manifest, segments }));
-  await using brain = new Brainy({ ...optionsOf(await storeOf(objects), 1), readOnly: true });
-  await expect(brain.count()).rejects.toThrow("the manifest says");
+  const wrong = [
+    { rows: 1, bytes: 0, message: "the manifest says" },
+    { rows: 0, bytes: 10_000_000, message: "has no bytes" },
+  ];
+  for (const { rows, bytes, message } of wrong) {
+    const segments = manifest.segments.map((one) => ({
+      ...one,
+      rows: one.rows + rows,
+      bytes: one.bytes + bytes,
+    }));
+    objects.set(key, encodeManifest({ ...manifest, segments }));
+    await using brain = new Brainy({ ...optionsOf(await storeOf(objects), 1), readOnly: true });
+    const damage = { code: "BRAINY_CORRUPT", message: expect.stringContaining(message) };
+    await expect(brain.count()).rejects.toMatchObject(damage);
+  }
 });
