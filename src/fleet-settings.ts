@@ -4,7 +4,7 @@ import { isViewOutdated } from "./cluster/config-change.ts";
 import type { ConfigEvent, ConfigWatcher } from "./cluster/config-watcher.ts";
 import type { Hints } from "./cluster/hints.ts";
 import type { Registry } from "./cluster/registry.ts";
-import type { ConfigDocument } from "./format/config.ts";
+import type { ConfigDocument, ConfigSettings } from "./format/config.ts";
 import type { InstanceOverrides } from "./format/instance-overrides.ts";
 import { CONFIG_KEY } from "./format/keys.ts";
 import { LiveSettings } from "./live-settings.ts";
@@ -18,6 +18,8 @@ const LOOK_SPACING_MS = 500;
 export interface FleetSettingsOptions {
   readonly options: ResolvedOptions;
   readonly hints: Hints;
+  /** What the database works with; `undefined` before it knows. */
+  readonly known: () => ConfigSettings | undefined;
   readonly idleMs: () => number;
   readonly onEvent: (event: ConfigEvent, hidden: readonly string[]) => void;
   /** Other values are in force. */
@@ -76,6 +78,7 @@ export class FleetSettings {
       clock: this.#clock,
       random,
       instanceId: distributed?.instanceId,
+      known: this.#options.known,
       idleMs,
       onEvent: (event) => {
         onEvent(event, event.type === "config_changed" ? this.live.hidden(event) : []);

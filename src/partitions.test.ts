@@ -97,6 +97,22 @@ test("[P1] all partitions are shared among live writers, and few move when one c
   expect(b.getMetrics().shards.local).toBe(before.partitions.get("b")!.length);
 });
 
+test("[P1] a writer without an index takes its part before it has written anything", async () => {
+  const fleet = new Fleet();
+  const writer = await fleet.open("second", { writeOnly: true, fleet: { role: "writer" } });
+  const first = await fleet.open("first");
+  await first.add([1, 0], {}, { id: "a" });
+  await fleet.beat();
+  await fleet.beat();
+  const { partitions } = (await fleet.assignment())!;
+  expect([...partitions.keys()].toSorted()).toEqual(["first", "second"]);
+  expect(writer.getMetrics().shards.local).toBe(partitions.get("second")!.length);
+  await first.close();
+  await fleet.beat();
+  expect([...(await fleet.assignment())!.partitions.keys()]).toEqual(["second"]);
+  expect(writer.getMetrics().shards.local).toBe(100);
+});
+
 test("[P2] nothing is asked or written while the writers stay the same", async () => {
   const fleet = new Fleet();
   const store = scripted(fleet.store);

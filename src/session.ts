@@ -78,6 +78,7 @@ export class Session {
     this.#settings = new FleetSettings({
       options,
       hints: this.hints,
+      known: () => this.#database?.config?.settings,
       idleMs: () => this.monitor.idleMs,
       onEvent: (event, hidden) => this.#reportConfig(event, hidden),
       onChange: () => this.#useSettings(),
@@ -350,7 +351,8 @@ export class Session {
       registry,
       instanceId: () => this.instanceId,
       isWriter: () => this.role !== "reader",
-      settings: () => this.#database?.config?.settings,
+      // A writer without an index that has written nothing knows of none by itself.
+      settings: () => (this.#database?.config ?? this.#settings.config)?.settings,
       onEvent: (event) => this.#report(event),
       warn: (message) => logger.warn(`brainy: ${message}`),
     });

@@ -281,6 +281,60 @@ test("[Y3] [Y6] a store that was full for a while is written to again", async ()
   expect((await writer.getDistributedConfig()).settings.flushInterval).toBe(1_000);
 });
 
+test("[Y2] an edit that arrives damaged is neither refused nor taken up", async () => {
+  const world = new World();
+  await world.fleet();
+  const look = world.store.getIfChanged.bind(world.store);
+  const damages = [
+    { right: "5000", wrong: "7000" },
+    { right: "}", wrong: "" },
+  ];
+  let damaged = 0;
+  world.store.getIfChanged = async (key, etag, options) => {
+    const found = await look(key, etag, options);
+    if (key !== CONFIG_KEY || found === "unchanged" || found === undefined) return found;
+    const damage = damages[damaged++];
+    if (damage === undefined) return found;
+    const text = new TextDecoder().decode(found.bytes).replace(damage.right, damage.wrong);
+    return { ...found, bytes: new TextEncoder().encode(text) };
+  };
+  await world.edit({ heartbeatInterval: 5_000 });
+  await world.time.pass(11_000);
+  expect(damaged).toBeGreaterThan(damages.length);
+  expect(world.of("config_refused")).toEqual([]);
+  expect((await world.config()).settings.heartbeatInterval).toBe(5_000);
+  const told = world.of("config_changed").map(({ payload }) => payload["changes"]);
+  expect(new Set(told.map((changes) => JSON.stringify(changes)))).toEqual(
+    new Set([JSON.stringify([{ name: "heartbeatInterval", new: 5_000 }])]),
+  );
+  expect(isSealedConfig(await world.config())).toBe(true);
+});
+
+test("[Y2] who has made the database refuses a slip without a copy to hold it against", async () => {
+  const world = new World();
+  const writer = await world.open({ role: "writer", instanceId: "w" });
+  const hide = world.store.get.bind(world.store);
+  world.store.get = async (key, options) =>
+    key === FIXED_SETTINGS_KEY ? undefined : hide(key, options);
+  // It knows the settings that it has just made, and has not looked at the document yet.
+  const put = world.store.put.bind(world.store);
+  let isFirst = true;
+  world.store.put = async (key, bytes, options) => {
+    const result = await put(key, bytes, options);
+    if (key === CONFIG_KEY && isFirst) {
+      isFirst = false;
+      await world.edit({ partitionCount: 7 });
+    }
+    return result;
+  };
+  await writer.add([1, 0], {}, { id: "a" });
+  await world.time.pass(31_000);
+  const refused = world.of("config_refused").map(({ payload }) => payload["field"]);
+  expect(refused).toEqual(["settings.partitionCount"]);
+  expect((await world.config()).settings.partitionCount).toBe(7);
+  expect(isSealedConfig(await world.config())).toBe(false);
+});
+
 test("[Y3] an older document that is uploaded again becomes a newer version", async () => {
   const world = new World();
   await world.fleet();

@@ -2,13 +2,24 @@ import { Alarm } from "../base/alarm.ts";
 import type { Clock } from "../base/clock.ts";
 import { BrainyError, isBrainyError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
-import { keepFixedSettings, readFixedSettings } from "../engine/fixed-settings.ts";
-import { changeConfig, readStored, type StoredConfig } from "../engine/settings.ts";
-import { decodeConfig, isSealedConfig, type ConfigDocument } from "../format/config.ts";
+import {
+  describeDifference,
+  fixedDifference,
+  keepFixedSettings,
+  readFixedSettings,
+} from "../engine/fixed-settings.ts";
+import { getDecoded } from "../engine/get-decoded.ts";
+import { changeConfig, isReadAgain, readStored, type StoredConfig } from "../engine/settings.ts";
+import {
+  decodeConfig,
+  isSealedConfig,
+  type ConfigDocument,
+  type ConfigSettings,
+} from "../format/config.ts";
 import { decodeOverrides, type InstanceOverrides } from "../format/instance-overrides.ts";
 import type { WrongField } from "../format/json-fields.ts";
 import { CONFIG_KEY, overridesKey } from "../format/keys.ts";
-import type { Etag, ObjectStore } from "../storage/object-store.ts";
+import type { Etag, ObjectStore, StoredObject } from "../storage/object-store.ts";
 import {
   changesBetween,
   isViewOutdated,
@@ -59,6 +70,8 @@ export interface ConfigWatcherOptions {
   readonly random: Random;
   /** Whose overrides to look for; a name that was made up has none. */
   readonly instanceId: string | undefined;
+  /** What the database works with, which may be known before a document was seen here. */
+  readonly known?: (() => ConfigSettings | undefined) | undefined;
   /** Since the last operation of a user. */
   readonly idleMs: () => number;
   /** Once what it tells of is in use. */
@@ -210,6 +223,8 @@ export class ConfigWatcher {
       this.#refuse("missing", { field: "document", wanted: "it was deleted: restore it" });
       return true;
     }
+    if (!isSealedBytes(found.bytes) && !(await isReadAgain(store, CONFIG_KEY, found.bytes)))
+      return false;
     this.#etag = found.etag;
     const config = this.#decode(found.bytes, found.etag);
     if (config === undefined) return true;
@@ -240,7 +255,13 @@ export class ConfigWatcher {
   /** The first document of a store that was empty. */
   async #findConfig(): Promise<boolean> {
     const stored = await readStored(this.#options.store);
-    if (stored === undefined) return true;
+    if (stored === undefined || stored.etag === this.#refused) return true;
+    const known = this.#options.known?.();
+    const difference = known && fixedDifference(known, stored.config.settings);
+    if (difference !== undefined) {
+      this.#refuse(stored.etag, { ...difference, wanted: describeDifference(difference) });
+      return true;
+    }
     this.#adopt(stored);
     this.#mustRewrite = !isSealedConfig(stored.config);
     this.#warnOfUnknown(stored.config);
@@ -307,10 +328,14 @@ export class ConfigWatcher {
     const { store, clock, instanceId } = this.#options;
     if (instanceId === undefined) return;
     const key = overridesKey(instanceId);
-    const found = await store.get(key);
+    const decode = ({ bytes, etag }: StoredObject) => ({
+      overrides: decodeOverrides(bytes, key),
+      etag,
+    });
+    const found = await getDecoded(store, key, decode);
     this.#overridesMs = clock.monotonicMs();
     this.#overridesEtag = found?.etag;
-    if (found !== undefined) this.#overrides = decodeOverrides(found.bytes, key);
+    if (found !== undefined) this.#overrides = found.overrides;
   }
 
   async #checkOverrides(): Promise<void> {
@@ -325,6 +350,8 @@ export class ConfigWatcher {
     this.#overridesMs = nowMs;
     const found = etag === undefined ? await store.get(key) : await store.getIfChanged(key, etag);
     if (found === "unchanged") return;
+    // The next look comes back to what was damaged on its way.
+    if (found !== undefined && !(await isReadAgain(store, key, found.bytes))) return;
     this.#overridesEtag = found?.etag;
     const before = this.#overrides;
     try {
@@ -363,6 +390,15 @@ export class ConfigWatcher {
     if (this.#warned.has(about) || this.#stopping.signal.aborted) return;
     this.#warned.add(about);
     this.#options.warn(message);
+  }
+}
+
+/** Whether a program wrote it, and nothing has become of it since. */
+function isSealedBytes(bytes: Uint8Array): boolean {
+  try {
+    return isSealedConfig(decodeConfig(bytes, CONFIG_KEY));
+  } catch {
+    return false;
   }
 }
 

@@ -2,6 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import { BrainyError } from "../base/errors.ts";
 import { randomHex, type Random } from "../base/random.ts";
 import { createOnce } from "../engine/create-once.ts";
+import { getDecoded } from "../engine/get-decoded.ts";
 import type { Regard } from "../engine/partition-leases.ts";
 import { replaceOnce } from "../engine/replace-once.ts";
 import { decodeAssignment, encodeAssignment, type Assignment } from "../format/assignment.ts";
@@ -120,15 +121,18 @@ export class PartitionOwners {
   }
 
   async #read(): Promise<{ readonly assignment: Assignment; readonly etag: Etag } | undefined> {
-    const found = await this.#options.store.get(ASSIGNMENT_KEY);
+    const found = await getDecoded(this.#options.store, ASSIGNMENT_KEY, ({ bytes, etag }) => ({
+      assignment: decodeAssignment(bytes, ASSIGNMENT_KEY),
+      etag,
+    }));
     if (found === undefined) return undefined;
-    const assignment = decodeAssignment(found.bytes, ASSIGNMENT_KEY);
+    const { assignment } = found;
     const databaseId = this.#options.settings()?.databaseId;
     if (assignment.databaseId !== databaseId) {
       const what = `${ASSIGNMENT_KEY} belongs to database ${assignment.databaseId}`;
       throw new BrainyError("BRAINY_FENCED", what);
     }
-    return { assignment, etag: found.etag };
+    return found;
   }
 
   async #settle(writers: readonly string[], settings: ConfigSettings): Promise<void> {

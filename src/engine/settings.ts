@@ -1,3 +1,4 @@
+import { equalBytes } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
 import { BrainyError, isBrainyError } from "../base/errors.ts";
 import { randomHex, type Random } from "../base/random.ts";
@@ -230,10 +231,12 @@ export async function readStored(store: ObjectStore): Promise<StoredConfig | und
 
 async function getStored(store: ObjectStore): Promise<StoredConfig | undefined> {
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-    const stored = await getEdited(store);
-    if (stored === undefined) return undefined;
+    const found = await getEdited(store);
+    if (found === undefined) return undefined;
+    const { stored, bytes } = found;
     // What programs write is right, and costs no further look.
     if (isSealedConfig(stored.config)) return stored;
+    if (!(await isReadAgain(store, CONFIG_KEY, bytes))) continue;
     const kept = await readFixedSettings(store);
     const agrees =
       kept === undefined
@@ -244,11 +247,27 @@ async function getStored(store: ObjectStore): Promise<StoredConfig | undefined> 
   throw new BrainyError("BRAINY_UNAVAILABLE", `${CONFIG_KEY} changes faster than it can be read`);
 }
 
-async function getEdited(store: ObjectStore): Promise<StoredConfig | undefined> {
+/**
+ * Whether an object is these bytes. What a person wrote has no checksum to go by, so it counts when
+ * it is read a second time, past every cache: bytes may have been damaged on their way, and what is
+ * adopted of the settings is written again for all. One GET.
+ */
+export async function isReadAgain(
+  store: ObjectStore,
+  key: string,
+  bytes: Uint8Array,
+): Promise<boolean> {
+  const again = await store.get(key, { fresh: true });
+  return again !== undefined && equalBytes(again.bytes, bytes);
+}
+
+async function getEdited(
+  store: ObjectStore,
+): Promise<{ readonly stored: StoredConfig; readonly bytes: Uint8Array } | undefined> {
   try {
     return await getDecoded(store, CONFIG_KEY, ({ bytes, etag }) => ({
-      config: decodeConfig(bytes, CONFIG_KEY),
-      etag,
+      stored: { config: decodeConfig(bytes, CONFIG_KEY), etag },
+      bytes,
     }));
   } catch (error) {
     if (!isBrainyError(error, "BRAINY_CORRUPT")) throw error;

@@ -20,6 +20,9 @@ const CREATORS = 8;
 /** Times it is tried, on another key each, when the store did not answer or something was odd. */
 const ATTEMPTS_MAX = 4;
 
+/** What may be a mishap refuses a store when it happened in so many of the attempts. */
+const DOUBTS_MIN = 3;
+
 const BASE_MS = 100;
 
 /** What one put came to. */
@@ -38,6 +41,7 @@ type Outcome = "won" | "lost" | "unknown";
 export async function probeStore(store: ObjectStore, options: ProbeOptions): Promise<void> {
   const { clock, random, signal } = options;
   if (!store.capabilities.conditionalPut) throw refusal(store, "it has no conditional puts");
+  let doubts = 0;
   for (let attempt = 1; ; attempt++) {
     const key = PROBE_PREFIX + randomHex(random, 16);
     const scratch = new Scratch(store, key, options);
@@ -45,8 +49,10 @@ export async function probeStore(store: ObjectStore, options: ProbeOptions): Pro
       await probeKey(scratch);
       return;
     } catch (error) {
+      if (scratch.isDoubtful) doubts++;
       const isOpen = isBrainyError(error, "BRAINY_UNAVAILABLE") || scratch.isDoubtful;
-      if (!isOpen || attempt >= ATTEMPTS_MAX) throw error;
+      if (!isOpen) throw error;
+      if (attempt >= ATTEMPTS_MAX) throw doubts < DOUBTS_MIN ? mishaps(store, error) : error;
     } finally {
       // What stays is junk under a random name, and no reason to refuse the store.
       await store.deleteMany([key]).catch(() => undefined);
@@ -125,7 +131,7 @@ class Scratch {
   readonly store: ObjectStore;
   readonly key: string;
   readonly signal: AbortSignal | undefined;
-  /** What it was refused for may be a mishap: a store is refused for it when it happens every time. */
+  /** What it was refused for may be a mishap: see `DOUBTS_MIN`. */
   isDoubtful = false;
   readonly #nonce: number;
 
@@ -176,6 +182,11 @@ class Scratch {
 
 function same(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
   return a !== undefined && b !== undefined && equalBytes(a, b);
+}
+
+function mishaps(store: ObjectStore, cause: unknown): BrainyError {
+  const what = `probe of ${store.name}: answers were lost, or odd`;
+  return new BrainyError("BRAINY_UNAVAILABLE", what, { cause });
 }
 
 function refusal(store: ObjectStore, why: string, cause?: unknown): BrainyError {

@@ -21,7 +21,8 @@ export function simulateFleet(options: WorldOptions): Promise<SimulationResult> 
 async function runFleet(world: World): Promise<void> {
   const { scheduler, bucket } = world;
   bucket.weather.zombieMs = Math.min(bucket.weather.zombieMs, HOUR);
-  bucket.weather.damageRate = 0;
+  // What rots in a document that people may edit cannot be told from an edit.
+  bucket.weather.rotRate = 0;
   const fleet = new Fleet(world, fleetPlanOf(world));
   const operator = new Operator(world, fleet.config, fleet.plan.edits);
   const actors = Array.from({ length: world.plan.actors }, (_, i) => newActor(fleet, i));
