@@ -90,6 +90,16 @@ test("a run that nobody can read is judged by the longest interval", () => {
   expect(judge(unread, look(240_100, "1"), 60_000)).toBe("stale");
 });
 
+test("a run that nobody could read is read again when it has changed, until it was understood", () => {
+  const first = observe(new Map(), look(0, "1")).get(KEY)!;
+  const unread = learn(first, { etag: "1", heartbeat: undefined, nowMs: 1 });
+  expect(mustRead(unread, look(30_000, "1"), 60_000)).toBe(false);
+  const moved = observe(new Map([[KEY, unread]]), look(30_000, "2")).get(KEY)!;
+  expect(mustRead(moved, look(30_000, "2"), 60_000)).toBe(true);
+  const known = learn(moved, { etag: "2", heartbeat: says(30_000), nowMs: 30_001 });
+  expect(mustRead({ ...known, etag: "3" }, look(60_000, "3"), 60_000)).toBe(false);
+});
+
 test("only what is stale and a day old is removed", () => {
   expect(isRemovable(after([look(0, "1", 24 * HOUR_MS)])!)).toBe(true);
   expect(isRemovable(after([look(0, "1", 24 * HOUR_MS - 1)])!)).toBe(false);

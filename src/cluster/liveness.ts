@@ -11,7 +11,7 @@ import type { ObjectInfo } from "../storage/object-store.ts";
  *                                 └────changed────────────┘
  *
  * This file decides and does nothing else. A LIST tells who changed; what an object says is only
- * read at first sight, and before a run is called stale. Spec: docs/specs/registry.md.
+ * read at first sight, until it was understood once, and before a run is called stale. Spec: docs/specs/registry.md.
  */
 
 /** Without an operation of a user for so long, a run is idle. */
@@ -90,6 +90,8 @@ export function observe(
 /** Whether its object has to be read before the run can be judged. */
 export function mustRead(run: ObservedRun, look: Look, timeoutMs: number): boolean {
   if (run.readEtag === undefined) return true;
+  // What nobody could understand may have been damaged on its way, and the next one is readable.
+  if (run.heartbeat === undefined && run.readEtag !== run.etag) return true;
   return run.readEtag !== run.etag && judge(run, look, timeoutMs) === "stale";
 }
 

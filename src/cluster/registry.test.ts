@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { scripted } from "../../test/support/scripted-store.ts";
 import { VirtualTime, settle, type VirtualMachine } from "../../test/support/virtual-time.ts";
 import { encodeText } from "../base/bytes.ts";
 import { BrainyError } from "../base/errors.ts";
@@ -376,6 +377,23 @@ test("a heartbeat that nobody can read still shows life", async () => {
   expect(Object.keys(await a.registry.instances())).toEqual(["a"]);
   await world.time.pass(6 * 60_000);
   expect(a.registry.isAlive("01J9ZQ6Z3E8Y7W6V5T4S3R2Q1P")).toBe(false);
+});
+
+test("a writer whose first heartbeat arrived damaged is one of the writers with its next", async () => {
+  const world = new World();
+  let damaged = 1;
+  const store: ObjectStore = Object.assign(Object.create(scripted(world.store)) as ObjectStore, {
+    get: async (key: string) => {
+      const found = await world.store.get(key);
+      const isDamaged = found !== undefined && damaged-- > 0;
+      return isDamaged ? { ...found, bytes: found.bytes.slice(0, 40) } : found;
+    },
+  });
+  const a = await world.join("a", { store });
+  await world.join("b");
+  await world.time.pass(2 * 30_000);
+  expect(damaged).toBeLessThan(0);
+  expect(a.registry.writers()).toEqual(["a", "b"]);
 });
 
 test("[H10] an idle hour costs 30 PUTs and 15 LISTs, a busy one 120 of each, and no GETs", async () => {

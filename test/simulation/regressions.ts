@@ -21,4 +21,9 @@ export const REGRESSIONS: readonly Regression[] = [
     plan: { steps: 67, maskBytesInlineMax: 0 },
     found: "a seal was collected while an older manifest listed its lane and did not cover it",
   },
+  {
+    mode: "fleet",
+    seed: 18,
+    found: "a writer whose first heartbeat arrived damaged was none for whoever had read it",
+  },
 ];
