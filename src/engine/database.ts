@@ -515,6 +515,7 @@ export class Database implements AsyncDisposable {
         committed: (lane, number, columns) => this.#committed(lane, number, columns),
         stamp: this.#seen && ((batches, run) => this.#seen!.stamp(batches, run)),
         dropped: (columns) => this.#seen?.settle(columns),
+        ended: () => this.#following?.ended,
       },
     };
   }
@@ -558,6 +559,7 @@ export class Database implements AsyncDisposable {
     if (this.#closing !== undefined) {
       throw new BrainyError("BRAINY_CLOSED", "the database was closed; make a new Brainy");
     }
+    if (this.#following?.ended !== undefined) throw this.#following.ended;
   }
 
   /** Where a write says what its author had read, somebody who reads nothing may not write. */

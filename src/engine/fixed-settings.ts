@@ -45,7 +45,7 @@ export async function keepFixedSettings(
     await store.put(FIXED_SETTINGS_KEY, bytes, { condition: { ifAbsent: true } });
   } catch (error) {
     if (isBrainyError(error, "BRAINY_FENCED")) throw error;
-    if (isBrainyError(error, "BRAINY_CONFLICT")) await replaceForeign(store, settings, bytes);
+    if (isBrainyError(error, "BRAINY_CONFLICT")) await replaceOlder(store, settings, bytes);
   }
 }
 
@@ -61,15 +61,21 @@ export async function readFixedSettings(store: ObjectStore): Promise<ConfigSetti
   });
 }
 
-/** A copy that a database left behind which somebody has deleted, but for this object. */
-async function replaceForeign(
+/**
+ * A copy from before the dimensions were fixed; or one that a database left behind which somebody has
+ * deleted, but for this object.
+ */
+async function replaceOlder(
   store: ObjectStore,
-  { databaseId }: ConfigSettings,
+  { databaseId, dimensions }: ConfigSettings,
   bytes: Uint8Array,
 ): Promise<void> {
   try {
     const found = await store.get(FIXED_SETTINGS_KEY);
-    if (found === undefined || decodedOrNone(found.bytes)?.databaseId === databaseId) return;
+    if (found === undefined) return;
+    const kept = decodedOrNone(found.bytes);
+    const isWhole = kept?.dimensions !== undefined || dimensions === undefined;
+    if (kept?.databaseId === databaseId && isWhole) return;
     await store.put(FIXED_SETTINGS_KEY, bytes, { condition: { ifMatch: found.etag } });
   } catch {
     // Whoever needs the copy finds that it is of another database, and does without.

@@ -2,20 +2,24 @@ import type { Clock } from "../base/clock.ts";
 import { BrainyError, isBrainyError } from "../base/errors.ts";
 import type { Checkpoint } from "../format/checkpoint.ts";
 import type { Manifest, SegmentEntry } from "../format/manifest.ts";
-import type { LaneId } from "../format/version.ts";
+import { versionLane, type LaneId, type Version } from "../format/version.ts";
 import type { OperationColumns } from "../format/operation-columns.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import { bitmapBytes, setBit } from "./bitmap.ts";
+import { MANIFESTS_KEPT } from "./collection.ts";
 import { loadDeletions } from "./deletion-store.ts";
+
 import type { Following } from "./following.ts";
 import type { HybridClock } from "./hybrid-clock.ts";
 import { isJunk } from "./lane-ledger.ts";
 import { LoadedSegment } from "./loaded-segment.ts";
 import { listLog, type LogListing } from "./log-listing.ts";
 import { isLeftBehind, readSlots } from "./log-reader.ts";
+import { historyLost, lostSlot } from "./lost-history.ts";
 import {
   findNewestManifest,
   isUndisturbed,
+  listedManifests,
   readManifest,
   type ListedManifest,
 } from "./manifest-store.ts";
@@ -25,6 +29,8 @@ import { View } from "./view.ts";
 
 /** How often a catch-up begins again because what it listed was collected meanwhile. */
 const ATTEMPTS_MAX = 16;
+/** How often in a row the newest manifest has to be older than the one in use. */
+const LOOKS_BACK_MAX = 3;
 /** Operations made visible between two breaths: about a quarter of a millisecond. */
 const OPERATIONS_PER_BREATH = 250;
 /** How long after a complete catch-up slots may be read without another LIST. */
@@ -72,6 +78,9 @@ export class Follower implements Following {
   /** Monotonic and wall time at the start of the last complete catch-up. */
   #caughtUp: { readonly monotonicMs: number; readonly wallMs: number } | undefined;
   junkCount = 0;
+  ended: BrainyError | undefined;
+  /** The greatest version of each lane that was applied here. */
+  readonly #versions = new Map<LaneId, Version>();
 
   constructor(options: FollowerOptions) {
     this.#options = options;
@@ -136,9 +145,14 @@ export class Follower implements Following {
 
   #start(): Promise<void> {
     this.#next = undefined;
-    this.#running = this.#catchUp().finally(() => {
-      this.#running = undefined;
-    });
+    this.#running = this.#catchUp()
+      .catch((error: unknown) => {
+        if (isBrainyError(error, "BRAINY_FENCED")) this.ended = error;
+        throw error;
+      })
+      .finally(() => {
+        this.#running = undefined;
+      });
     return this.#running;
   }
 
@@ -178,7 +192,9 @@ export class Follower implements Following {
     if (start >= end) return;
     this.#view.applyColumns(columns, start, end);
     this.#pending?.applyColumns(columns, start, end);
-    this.#options.hybridClock.observe(columns.version(end - 1));
+    const version = columns.version(end - 1);
+    this.#options.hybridClock.observe(version);
+    this.#versions.set(versionLane(version), version);
   }
 
   show(columns: OperationColumns): Promise<void> | undefined {
@@ -211,17 +227,26 @@ export class Follower implements Following {
 
   async #catchUp(): Promise<void> {
     const { store, clock, hybridClock } = this.#options;
+    let looksBack = 0;
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const started = { monotonicMs: clock.monotonicMs(), wallMs: clock.nowMs() };
-      const known = [...this.#view.positions.keys()];
+      const before = this.#view.manifest.number;
+      const known = { positions: new Map(this.#view.positions), versions: this.#versions };
       const log = await listLog(store);
       hybridClock.observeStore(log.storeMs);
       const number = await this.#newestNumber();
+      if (number < before) {
+        // A listing that takes minutes may miss a manifest and the ten that replaced it; three do not.
+        if (++looksBack < LOOKS_BACK_MAX) continue;
+        throw historyLost(`manifest ${before} is gone, and the newest is ${number}`);
+      }
       // What was collected before the listing is covered by every manifest that exists after it, so
       // the listing serves the newer one as well.
       if (number > this.#view.manifest.number) await this.#tryAdopt(number);
       if (this.#view.manifest.number < number) continue;
-      if (!(await this.#readLog(log, known))) continue;
+      const lost = lostSlot(known, this.#view.manifest, log);
+      if (lost !== undefined) throw historyLost(`${lost} is gone, and no manifest covers it`);
+      if (!(await this.#readLog(log, [...known.positions.keys()]))) continue;
       this.#caughtUp = started;
       return;
     }
@@ -241,8 +266,22 @@ export class Follower implements Following {
     const { number } = this.#view.manifest;
     const listed = this.#listed;
     if (listed?.number === number && (await isUndisturbed(store, listed))) return number;
-    this.#listed = await findNewestManifest(store);
-    return this.#listed?.number ?? 0;
+    const manifests = await listedManifests(store);
+    const newest = manifests.at(-1);
+    this.#listed = newest;
+    const other = manifests.find((one) => one.number === number && listed?.number === number);
+    const isRecent = (newest?.number ?? 0) - number < MANIFESTS_KEPT;
+    // Older numbers may have been collected, and created again by a process that slept.
+    if (other !== undefined && isRecent && other.etag !== listed!.etag) await this.#compare(number);
+    return newest?.number ?? 0;
+  }
+
+  /** Throws when the manifest in use is not the one that the store has under its number. */
+  async #compare(number: number): Promise<void> {
+    const { manifest } = this.#view;
+    const stored = await readManifest(this.#options.store, number);
+    if (stored === undefined || manifest.number !== number) return;
+    if (stored.nonce !== manifest.nonce) throw historyLost(`manifest ${number} is another one`);
   }
 
   async #tryAdopt(number: number): Promise<void> {
@@ -296,6 +335,7 @@ export class Follower implements Following {
       const { manifest } = this.#view;
       const cursor = manifest.lanes.find((entry) => entry.lane === lane)?.cursor ?? -1;
       this.#options.hybridClock.observe(value.version);
+      this.#versions.set(lane, value.version);
       // Adopted meanwhile: segments stand for the slot.
       if (value.number <= cursor) continue;
       const { columns } = value;

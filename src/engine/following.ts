@@ -1,3 +1,4 @@
+import type { BrainyError } from "../base/errors.ts";
 import type { Manifest } from "../format/manifest.ts";
 import type { OperationColumns } from "../format/operation-columns.ts";
 import type { LaneId } from "../format/version.ts";
@@ -18,6 +19,8 @@ export interface Following {
   readonly junkCount: number;
   /** Age of what is known, by the larger of wall and monotonic time. */
   readonly stalenessMs: number;
+  /** Why nothing that is known here can be relied on any more: the store has gone back. */
+  readonly ended: BrainyError | undefined;
   /** Another value whenever the log or the manifest in use has moved on. */
   readonly progress: string;
   /** Resolves once everything acknowledged before the call is known, and the clock is above it. */

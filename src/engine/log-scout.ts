@@ -1,20 +1,23 @@
 import type { Clock } from "../base/clock.ts";
-import { BrainyError } from "../base/errors.ts";
+import { BrainyError, isBrainyError } from "../base/errors.ts";
 import { slotKey } from "../format/keys.ts";
 import { emptyManifest, type Manifest } from "../format/manifest.ts";
 import type { OperationColumns } from "../format/operation-columns.ts";
 import { decodeSlotColumns } from "../format/slot.ts";
-import type { LaneId } from "../format/version.ts";
+import { versionLane, type LaneId, type Version } from "../format/version.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import type { Following } from "./following.ts";
 import { getDecoded } from "./get-decoded.ts";
 import type { HybridClock } from "./hybrid-clock.ts";
 import { isJunk } from "./lane-ledger.ts";
 import { listLog, type LogListing } from "./log-listing.ts";
+import { historyLost, lostSlot } from "./lost-history.ts";
 import { readNewestManifest } from "./manifest-store.ts";
 
 /** How often a catch-up begins again because what it listed was collected meanwhile. */
 const ATTEMPTS_MAX = 16;
+/** How often in a row the newest manifest has to be older than the one in use. */
+const LOOKS_BACK_MAX = 3;
 /** Slots read at once: one of each lane that has moved. */
 const READS_AT_ONCE = 16;
 
@@ -57,6 +60,9 @@ export class LogScout implements Following {
   #caughtUp: { readonly monotonicMs: number; readonly wallMs: number } | undefined;
   #running: Promise<void> = Promise.resolve();
   readonly junkCount = 0;
+  ended: BrainyError | undefined;
+  /** The greatest version of each lane that was read or written here. */
+  readonly #versions = new Map<LaneId, Version>();
 
   constructor(options: LogScoutOptions) {
     this.#options = options;
@@ -104,7 +110,9 @@ export class LogScout implements Following {
   /** One LIST of the log, then the newest manifest, then the last slot of each lane that moved. */
   catchUp(): Promise<void> {
     const done = this.#running.then(() => this.#catchUp());
-    this.#running = done.catch(() => undefined);
+    this.#running = done.catch((error: unknown) => {
+      if (isBrainyError(error, "BRAINY_FENCED")) this.ended = error;
+    });
     return done;
   }
 
@@ -132,6 +140,8 @@ export class LogScout implements Following {
     this.#applied.bytes += columns.byteLength;
     this.#applied.operations += columns.count;
     this.#applied.writtenMs = Math.min(this.#applied.writtenMs, columns.millis(0));
+    const version = columns.version(columns.count - 1);
+    this.#versions.set(versionLane(version), version);
   }
 
   advance(lane: LaneId, number: number): void {
@@ -141,12 +151,21 @@ export class LogScout implements Following {
 
   async #catchUp(): Promise<void> {
     const { store, clock, hybridClock } = this.#options;
+    let looksBack = 0;
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const started = { monotonicMs: clock.monotonicMs(), wallMs: clock.nowMs() };
+      const before = this.#manifest.number;
+      const known = { positions: this.#positions, versions: this.#versions };
       const log = await listLog(store);
       hybridClock.observeStore(log.storeMs);
       const newest = await readNewestManifest(store);
+      if ((newest?.number ?? 0) < before) {
+        if (++looksBack < LOOKS_BACK_MAX) continue;
+        throw historyLost(`manifest ${before} is gone, and the newest is ${newest?.number ?? 0}`);
+      }
       if (newest !== undefined) await this.adopt(newest);
+      const lost = lostSlot(known, this.#manifest, log);
+      if (lost !== undefined) throw historyLost(`${lost} is gone, and no manifest covers it`);
       if (!(await this.#readHeads(log))) continue;
       this.#caughtUp = started;
       return;
@@ -191,12 +210,22 @@ export class LogScout implements Following {
       throw new BrainyError("BRAINY_FENCED", `${key} belongs to database ${slot.databaseId}`);
     }
     hybridClock.observe(slot.version);
+    this.#versions.set(lane, slot.version);
     this.#slotsOf(lane).set(number, { bytes, operations: slot.columns.count, writtenMs });
     return true;
   }
 
   get #weights(): readonly SlotWeight[] {
     return [...this.#slots.values()].flatMap((slots) => [...slots.values()]);
+  }
+
+  /** Of each lane the last slot that is known, where all after the cursor are. */
+  get #positions(): ReadonlyMap<LaneId, number> {
+    const positions = new Map<LaneId, number>();
+    for (const [lane, slots] of this.#slots) {
+      if (slots.size > 0) positions.set(lane, Math.max(...slots.keys()));
+    }
+    return positions;
   }
 
   get #cursors(): ReadonlyMap<LaneId, number> {

@@ -64,6 +64,8 @@ export interface LogHost {
     | undefined;
   /** Stamped, and not in the log for certain: nobody has read these. */
   readonly dropped?: ((columns: OperationColumns) => void) | undefined;
+  /** Why nothing may be written any more: the store has gone back behind what is known of it. */
+  readonly ended?: (() => BrainyError | undefined) | undefined;
 }
 
 interface Waiting {
@@ -117,7 +119,7 @@ export class LogWriter {
   #showing: Promise<void> | undefined;
   #closed = false;
   /** Set once nothing this writer says can be trusted any more. */
-  #ended: BrainyError | undefined;
+  #endedBy: BrainyError | undefined;
   slotsWritten = 0;
   bytesWritten = 0;
 
@@ -200,12 +202,14 @@ export class LogWriter {
   async #writeSlot(): Promise<void> {
     let prepared: Prepared | undefined;
     try {
+      this.#assertTrusted();
       await this.#checkClock();
       const lane = (this.#lane ??= await this.#createLane());
       prepared = this.#take(lane);
       const creation = this.#create(slotKey(lane.id, prepared.number), prepared.bytes);
       this.#prepareNext(lane);
       const outcome = await creation;
+      this.#assertTrusted();
       if (outcome.kind === "lost") this.#checkLost(lane, prepared.number, outcome.found);
       if (outcome.kind === "lost" || !(await this.#isInLog(lane, prepared.number, outcome))) {
         this.#putBack(prepared);
@@ -237,6 +241,15 @@ export class LogWriter {
         for (const { done } of waiting) done.reject(error);
       },
     );
+  }
+
+  get #ended(): BrainyError | undefined {
+    this.#endedBy ??= this.#options.host.ended?.();
+    return this.#endedBy;
+  }
+
+  #assertTrusted(): void {
+    if (this.#ended !== undefined) throw this.#ended;
   }
 
   /** Refuses to stamp while the wall clock and the store's disagree, after asking once more. */
@@ -438,7 +451,7 @@ export class LogWriter {
       if (this.#givesBack) this.#giveBack();
     }
     const isFinal = error instanceof BrainyError && error.action === "reopen";
-    if (isFinal) this.#ended = error;
+    if (isFinal) this.#endedBy = error;
     if (isFinal || prepared === undefined) {
       for (const { done } of this.#queue.splice(0)) done.reject(error);
     }

@@ -331,6 +331,13 @@ export class Maintenance {
     const { store } = this.#options;
     const manifest = await readNewestManifest(store);
     if (!this.#isMine(manifest, before.manifest.epoch)) return this.#fenced(manifest);
+    // The store has gone back: what the job read need not exist any more.
+    const isBehind = manifest.number < before.manifest.number;
+    if (
+      isBehind ||
+      (manifest.number === before.manifest.number && manifest.nonce !== before.manifest.nonce)
+    )
+      return this.#fenced(manifest);
     // A listing counts for a manifest only when it was made after that was read.
     const isSame = manifest.number === before.manifest.number;
     const input = isSame ? before : { manifest, listing: await listLog(store, run.signal) };

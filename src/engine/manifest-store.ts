@@ -17,19 +17,16 @@ export interface ListedManifest extends ObjectInfo {
 
 /** Numbers of all manifests that exist, ascending. One LIST; all its pages are read. */
 export async function listManifests(store: ObjectStore): Promise<number[]> {
-  return (await listed(store)).map(({ number }) => number).sort((a, b) => a - b);
+  return (await listedManifests(store)).map(({ number }) => number);
 }
 
 /** The highest manifest that exists, unread. One LIST; all its pages are read. */
 export async function findNewestManifest(store: ObjectStore): Promise<ListedManifest | undefined> {
-  let newest: ListedManifest | undefined;
-  for (const manifest of await listed(store)) {
-    if (newest === undefined || manifest.number > newest.number) newest = manifest;
-  }
-  return newest;
+  return (await listedManifests(store)).at(-1);
 }
 
-async function listed(store: ObjectStore): Promise<ListedManifest[]> {
+/** All manifests that exist, ascending. One LIST; all its pages are read. */
+export async function listedManifests(store: ObjectStore): Promise<ListedManifest[]> {
   const manifests: ListedManifest[] = [];
   for await (const page of store.list({ prefix: MANIFEST_PREFIX })) {
     for (const object of page.objects) {
@@ -37,7 +34,7 @@ async function listed(store: ObjectStore): Promise<ListedManifest[]> {
       if (number !== undefined) manifests.push({ ...object, number });
     }
   }
-  return manifests;
+  return manifests.sort((a, b) => a.number - b.number);
 }
 
 /**

@@ -98,7 +98,7 @@ export async function createSettings(options: {
   const bytes = encodeConfig(sealConfig(config));
   const outcome = await createOnce({ store, clock, random, key: CONFIG_KEY, bytes });
   if (outcome.kind === "won") {
-    if (wanted.dimensions !== undefined) await keepFixedSettings(store, config.settings);
+    await keepFixedSettings(store, config.settings);
     return config;
   }
   const stored = decodeConfig(outcome.found, CONFIG_KEY);

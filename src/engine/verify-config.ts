@@ -99,12 +99,17 @@ async function mend(
   config: ConfigDocument | undefined,
 ): Promise<void> {
   if (repair !== true) return;
+  // A copy from before the dimensions were fixed has none.
+  const dimensions =
+    kept.dimensions ??
+    config?.settings.dimensions ??
+    (await readNewestManifest(store).catch(() => undefined))?.dimensions;
   const mended = sealConfig({
     ...config,
     version: (config?.version ?? 0) + 1,
     updated: new Date(clock.nowMs()).toISOString(),
     nonce: randomHex(random, 8),
-    settings: { ...config?.settings, ...kept },
+    settings: { ...config?.settings, ...kept, dimensions },
     instances: config?.instances ?? {},
   });
   try {

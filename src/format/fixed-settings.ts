@@ -3,8 +3,8 @@ import { DATABASE_FORMAT_MAX } from "./format-version.ts";
 import { decodeSealedJson, encodeSealedJson } from "./sealed-json.ts";
 
 /**
- * `_brainy/fixed-settings.json`: what data depends on, written once the dimensions are fixed and
- * never changed. Read only when `config.json` was edited by hand or does not decode.
+ * `_brainy/fixed-settings.json`: what data depends on, written with the settings, again once the
+ * dimensions are fixed, and never changed. Read only when `config.json` was edited by hand or does not decode.
  */
 export function encodeFixedSettings(settings: ConfigSettings): Uint8Array {
   return encodeSealedJson({
