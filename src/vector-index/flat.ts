@@ -12,9 +12,10 @@ import { compareNeighbours } from "./contract.ts";
  * Exact search over all rows of an arena.
  *
  *   1. The kernel keeps the k + SPARE nearest rows by float32 distance.
- *   2. The oracle computes their float64 distances; the k-th is D.
+ *   2. The oracle computes the float64 distances of the first k; the greatest is D.
  *   3. No row at D or nearer is beyond the float32 distance L = D + error bound. If the worst row
- *      that was kept is, then nothing was missed. This is the case for nearly all data.
+ *      that was kept is, then nothing was missed, and the oracle decides among those within L. This
+ *      is the case for nearly all data, and L leaves few rows beside the first k.
  *   4. Otherwise (many rows at nearly one distance, such as duplicates) a second scan visits every
  *      row within L, and the oracle decides among those. It needs no third: L is proven.
  */
@@ -37,7 +38,7 @@ const COLLECT_SLICE_BYTES = 2 * 1024 * 1024;
 /**
  * The k nearest rows, proven exact under the oracle, ties by lower row.
  *
- * Costs one pass over the rows in memory speed and k + 32 distances in float64; two passes and a
+ * Costs one pass over the rows in memory speed and k or few more distances in float64; two passes and a
  * float64 distance for each row that float32 cannot tell from the k-th, where there are many.
  */
 export async function searchFlat(options: SearchFlatOptions): Promise<Neighbour[]> {
@@ -54,19 +55,17 @@ export async function searchFlat(options: SearchFlatOptions): Promise<Neighbour[
     search.scanRange({ start, end, mask: options.mask });
   });
   const found = search.results();
-  const best =
-    found.rows.length < k ? exactly(options, found) : exactly(options, found).slice(0, k);
-  if (found.rows.length < kept) return best;
-
-  let limit = Infinity;
-  const last = best[k - 1];
-  if (last !== undefined) {
-    const normProduct = norm(query) * arena.normMax;
-    const bound = errorBound({ metric, dimension: arena.dimension, normProduct });
-    limit = floatLimit(last.distance, bound);
-    if (found.distances[kept - 1]! > limit) return best;
-  }
-  return collect(options, k, limit);
+  const nearest = exactly(options, found, 0, k);
+  const last = nearest[k - 1];
+  const isFull = found.rows.length === kept && kept < rowCount;
+  // Rows that were not kept are as far as the worst that was, or further.
+  if (last === undefined) return isFull ? collect(options, k, Infinity) : nearest;
+  const normProduct = norm(query) * arena.normMax;
+  const bound = errorBound({ metric, dimension: arena.dimension, normProduct });
+  const limit = floatLimit(last.distance, bound);
+  const end = found.distances.findIndex((distance, i) => i >= k && distance > limit);
+  if (end < 0 && isFull) return collect(options, k, limit);
+  return merge(nearest, exactly(options, found, k, end < 0 ? found.rows.length : end), k);
 }
 
 /** The k nearest of the rows within a float32 limit that is known to hold them all. */
@@ -102,10 +101,16 @@ function merge(a: readonly Neighbour[], b: readonly Neighbour[], k: number): Nei
   return merged;
 }
 
-/** The rows found, with their float64 distances, in order. */
-function exactly({ arena, metric, query }: SearchFlatOptions, found: RowDistances): Neighbour[] {
+/** The rows found from `start` to `end`, with their float64 distances, in order. */
+function exactly(
+  { arena, metric, query }: SearchFlatOptions,
+  { rows }: RowDistances,
+  start = 0,
+  end = rows.length,
+): Neighbour[] {
   const exact: Neighbour[] = [];
-  for (const row of found.rows) {
+  for (let i = start; i < Math.min(end, rows.length); i++) {
+    const row = rows[i]!;
     exact.push({ row, distance: distance(metric, query, arena.view(row)) });
   }
   return exact.sort(compareNeighbours);
