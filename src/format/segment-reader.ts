@@ -132,6 +132,8 @@ export class SegmentReader {
   /** Any text column of a few rows, in the order given. */
   async textsOf(name: TextColumnName, rows: readonly number[]): Promise<string[]> {
     const [bytesKind, offsetsKind] = TEXT_SECTIONS[name];
+    // Vectors without data or text: there is nothing to read, wherever a row is.
+    if (this.sections.length(bytesKind) === 0) return rows.map(() => "");
     const pairs = await this.sections.readMany(
       offsetsKind,
       rows.map((row) => ({ start: 4 * row, end: 4 * row + 8 })),

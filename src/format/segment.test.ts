@@ -203,6 +203,15 @@ test("content of a few rows comes in few reads and in the order asked", async ()
   expect(await segment.contentOf([])).toEqual([]);
 });
 
+test("a segment whose rows have no content is not read for it", async () => {
+  const rows = manyRows(100, 4).map((row) => ({ ...row, content: "" }));
+  const source = counting(await write(rows, 4));
+  const segment = await SegmentReader.open(source, "k");
+  source.reads.length = 0;
+  expect(await segment.contentOf([99, 0, 5])).toEqual(["", "", ""]);
+  expect(source.reads).toEqual([]);
+});
+
 test("versions compare with a key as their texts do", async () => {
   const rows = manyRows(200, 1);
   const segment = await SegmentReader.open(memorySource(await write(rows, 1)), "k");
