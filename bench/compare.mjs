@@ -66,7 +66,10 @@ async function measure(folder, peer, variant) {
     [
       "--expose-gc",
       fileURLToPath(new URL("support/compare-child.mjs", import.meta.url)),
-      ...[peer, variant, folder, String(cpus().length)],
+      peer,
+      variant,
+      folder,
+      String(cpus().length),
     ],
     { stdio: ["ignore", "pipe", "inherit"] },
   );
