@@ -369,6 +369,7 @@ function statsOf(inode: Inode): FileStats {
     size: BigInt(inode.bytes.byteLength),
     mtimeNs: inode.mtimeNs,
     mtimeMs: inode.mtimeNs / 1_000_000n,
+    uid: BigInt(process.getuid?.() ?? 0),
     ...kindOf(inode),
   };
 }

@@ -38,9 +38,9 @@ export class Machine {
     return new VirtualProcess(`${name}.${++this.#processes}`, this.scheduler, machine);
   }
 
-  /** The store of a process, whose calls take effect one by one, in an order that the seed decides. */
-  async openStore(process: VirtualProcess, seen?: PutSeen): Promise<ObjectStore> {
-    const turn: Turn = (effect) =>
+  /** Calls of a process take effect one by one, in an order that the seed decides. */
+  turnOf(process: VirtualProcess): Turn {
+    return (effect) =>
       new Promise((resolve, reject) => {
         this.scheduler.after(this.scheduler.below(3), () => {
           try {
@@ -51,8 +51,11 @@ export class Machine {
           }
         });
       });
+  }
+
+  async openStore(process: VirtualProcess, seen?: PutSeen): Promise<ObjectStore> {
     const { clock, random } = process;
-    const calls = this.disk.calls(turn, process.name);
+    const calls = this.disk.calls(this.turnOf(process), process.name);
     const store = await FileSystemStore.open({ root: ROOT, clock, random, calls });
     return seen === undefined ? store : observed(store, seen);
   }
