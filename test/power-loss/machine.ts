@@ -23,6 +23,8 @@ export class Machine {
   /** Of what the disk began with. */
   readonly model: CrashModel;
   #processes = 0;
+  /** Names that a process gives or takes until it dies. */
+  readonly #entriesLeft = new Map<string, { left: number; readonly die: () => void }>();
   #failure: { readonly error: unknown } | undefined;
 
   constructor({ seed, defect, faults = {} }: MachineOptions) {
@@ -31,11 +33,31 @@ export class Machine {
     this.disk = new Disk(nowMs, { defect });
     this.disk.faults = faults;
     this.model = new CrashModel(this.disk.root);
+    this.disk.onEntry = (by) => {
+      const fate = this.#entriesLeft.get(by);
+      if (fate !== undefined && fate.left-- === 0) fate.die();
+    };
   }
 
   newProcess(name: string): VirtualProcess {
     const machine = { skewMs: 0, suspends: false };
     return new VirtualProcess(`${name}.${++this.#processes}`, this.scheduler, machine);
+  }
+
+  /**
+   * Resolves some time after the process has died: at any moment, or right after it gave or took a
+   * name, when no fsync has followed yet. A call of the dead may still be under way until then.
+   */
+  death(process: VirtualProcess, { withinMs }: { readonly withinMs: number }): Promise<"died"> {
+    const { scheduler } = this;
+    return new Promise((resolve) => {
+      const die = (): void => {
+        process.kill();
+        scheduler.after(10, () => resolve("died"));
+      };
+      if (scheduler.chance(0.3)) scheduler.after(scheduler.below(withinMs), die);
+      else this.#entriesLeft.set(process.name, { left: scheduler.below(withinMs / 5), die });
+    });
   }
 
   /** Calls of a process take effect one by one, in an order that the seed decides. */

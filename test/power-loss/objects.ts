@@ -73,18 +73,13 @@ export class Objects implements Judge {
     const { scheduler } = this.machine;
     const process = this.machine.newProcess(name);
     const store = await this.machine.openStore(process);
-    const died = new Promise<"died">((resolve) => {
-      if (!scheduler.chance(this.#options.deathRate)) return;
-      scheduler.after(scheduler.below(scheduler.pick([40, 200])), () => {
-        process.kill();
-        const at = this.#runs.findIndex((_, i) => "pq"[i] === name);
-        // A call of the dead process may still be under way for some milliseconds.
-        scheduler.after(10, () => {
-          this.#runs[at] = this.#start(name);
-          resolve("died");
-        });
-      });
-    });
+    const willDie = scheduler.chance(this.#options.deathRate);
+    const died = willDie
+      ? this.machine.death(process, { withinMs: scheduler.pick([40, 200]) }).then((word) => {
+          this.#runs["pq".indexOf(name)] = this.#start(name);
+          return word;
+        })
+      : new Promise<"died">(() => {});
     return { process, store, died, seen: [], hasFailed: false };
   }
 

@@ -81,13 +81,9 @@ export class Records implements Judge {
     const { scheduler } = this.machine;
     for (let run = 0; run < this.#options.runs; run++) {
       const process = this.machine.newProcess(name);
-      const died = new Promise<void>((resolve) => {
-        if (!scheduler.chance(this.#options.deathRate)) return;
-        scheduler.after(scheduler.below(scheduler.pick([60, 600, 3_000])), () => {
-          process.kill();
-          scheduler.after(10, resolve);
-        });
-      });
+      const died = scheduler.chance(this.#options.deathRate)
+        ? this.machine.death(process, { withinMs: scheduler.pick([60, 600, 3_000]) })
+        : new Promise<"died">(() => {});
       await Promise.race([this.#run(process), died]);
       // A run that ended by itself dies no more.
       process.kill();

@@ -180,6 +180,26 @@ test("[F4] a failed fsync is told before anything else that fails, so that no lo
   await expect(createOnce(again)).rejects.toMatchObject(fenced);
 });
 
+test("[F7] [F9] a disk that fails says nothing about hard links", async () => {
+  for (const [code, expected] of [
+    ["EROFS", "BRAINY_DENIED"],
+    ["ENOSPC", "BRAINY_LIMIT"],
+    ["EIO", "BRAINY_UNAVAILABLE"],
+  ] as const) {
+    const { disk } = newDisk();
+    let isFailing = true;
+    const system = disk.calls();
+    const link: FileCalls["link"] = async (existing, added) => {
+      if (isFailing) throw systemFailure(code, "link", added);
+      return system.link(existing, added);
+    };
+    const store = await open(disk, { ...system, link });
+    await expect(store.put("k", some)).rejects.toMatchObject({ code: expected });
+    isFailing = false;
+    await store.put("k", some);
+  }
+});
+
 async function* chunks(): AsyncGenerator<Uint8Array> {
   yield some;
 }
