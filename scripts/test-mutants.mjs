@@ -87,8 +87,8 @@ async function examine(mutant) {
     plantMutant(mutant, join(folder, "from"));
     buildSimulation({ from: join(folder, "from"), to: join(folder, "to") });
     const count = values.seeds === undefined ? mutant.seedsMax : Number(values.seeds);
-    const { seedFirst = 1, world = {} } = mutant;
-    const order = { seeds: [seedFirst, seedFirst + count - 1], world };
+    const { seedFirst = 1, entry, world = {} } = mutant;
+    const order = { seeds: [seedFirst, seedFirst + count - 1], entry, world };
     const outcome = await run([RUNNER, join(folder, "to"), JSON.stringify(order)], count);
     return { ...outcome, count, seconds: (Date.now() - began) / 1_000 };
   } catch (error) {

@@ -28,7 +28,6 @@ const run = spawn(
       BRAINY_SEED: values.seed,
       BRAINY_RUNS: values.workloads,
       BRAINY_STATES: values.states,
-      BRAINY_BUILT: "64",
       BRAINY_VERBOSE: "1",
     },
     stdio: ["ignore", "pipe", "inherit"],

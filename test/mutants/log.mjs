@@ -1,5 +1,7 @@
 // Mistakes in appending: docs/specs/log.md and docs/specs/conditional-writes.md.
 
+import { JUMPY, SKEWED, SLEEPY, STORMY } from "./worlds.mjs";
+
 const LOG_WRITER = "src/engine/log-writer.ts";
 const CREATE_ONCE = "src/engine/create-once.ts";
 const HYBRID_CLOCK = "src/engine/hybrid-clock.ts";
@@ -13,7 +15,68 @@ export const LOG_MUTANTS = [
     replace: "this.#show(prepared);\n      const outcome = await creation;",
     story: "a write is acknowledged when it has been sent, since stores are reliable",
     breaks: "W1",
-    seedsMax: 3,
+    seedsMax: 10,
+  },
+  {
+    name: "unknown-slot-is-passed-over",
+    file: LOG_WRITER,
+    find: "      this.#lane = undefined;\n      for (const { done } of prepared.waiting) done.reject(error);",
+    replace:
+      "      if (this.#lane) this.#lane.next++;\n      for (const { done } of prepared.waiting) done.reject(error);",
+    story: "the slot after one of unknown outcome is as good as any other",
+    breaks: "W2",
+    world: STORMY,
+    seedsMax: 20,
+  },
+  {
+    name: "slow-answer-is-trusted",
+    file: LOG_WRITER,
+    find: "    if (isPlain) return true;",
+    replace: "    return true;",
+    story: "a PUT that succeeded has succeeded, however long it took",
+    breaks: "W3",
+    world: SLEEPY,
+    seedsMax: 10,
+  },
+  {
+    name: "two-days-apart-is-close",
+    file: LOG_WRITER,
+    find: "const DIRECT_ANSWERS_APART_MS_MAX = 12 * 3_600_000;",
+    replace: "const DIRECT_ANSWERS_APART_MS_MAX = 72 * 3_600_000;",
+    story: "answers that are three days apart have no collected seal between them",
+    breaks: "W3",
+    world: SLEEPY,
+    seedsMax: 10,
+  },
+  {
+    name: "retired-lane-is-a-new-one",
+    file: LOG_WRITER,
+    find: "    if (manifest.floor < lane.openVersion) return true;",
+    replace: "    return true;",
+    story: "a lane that no manifest lists has not been seen yet",
+    breaks: "W3",
+    world: SLEEPY,
+    seedsMax: 10,
+  },
+  {
+    name: "listed-lane-is-open",
+    file: LOG_WRITER,
+    find: "return entry.seal === undefined || number < entry.seal.slot;",
+    replace: "return true;",
+    story: "a lane that the manifest lists can still be written",
+    breaks: "W3",
+    world: SLEEPY,
+    seedsMax: 20,
+  },
+  {
+    name: "lost-answer-is-appended-elsewhere",
+    file: LOG_WRITER,
+    find: 'if (outcome.kind === "lost" || !(await',
+    replace: 'if (outcome.kind === "lost" || !outcome.direct || !(await',
+    story: "a slot whose PUT was not answered was not written: take another lane",
+    breaks: "A1",
+    world: STORMY,
+    seedsMax: 10,
   },
   {
     name: "own-bytes-mean-lost",
@@ -22,7 +85,7 @@ export const LOG_MUTANTS = [
     replace: 'return { kind: "lost", found: found.bytes };',
     story: "a 412 says that somebody else was there first",
     breaks: "A1",
-    seedsMax: 3,
+    seedsMax: 10,
   },
   {
     name: "nonce-is-not-compared",
@@ -31,7 +94,7 @@ export const LOG_MUTANTS = [
     replace: "if (found.bytes.byteLength !== bytes.byteLength)",
     story: "bytes of the same length at the own name are the own bytes",
     breaks: "A1",
-    seedsMax: 3,
+    seedsMax: 10,
   },
   {
     name: "created-without-condition",
@@ -40,7 +103,7 @@ export const LOG_MUTANTS = [
     replace: "{}",
     story: "names are fresh, so nothing can be there",
     breaks: "A1",
-    seedsMax: 3,
+    seedsMax: 10,
   },
   {
     name: "own-writes-are-not-shown",
@@ -49,7 +112,37 @@ export const LOG_MUTANTS = [
     replace: "const shown = undefined;",
     story: "what was written is seen with the next catch-up",
     breaks: "W6",
-    seedsMax: 5,
+    seedsMax: 10,
+  },
+  {
+    name: "clock-jump-is-not-refused",
+    file: LOG_WRITER,
+    find: "if (hybridClock.isAnchored && !hybridClock.isSkewed()) return;",
+    replace: "return;",
+    story: "an accepted request proves that the clock is right",
+    breaks: "W4",
+    world: JUMPY,
+    seedsMax: 30,
+  },
+  {
+    name: "clock-forgets-what-it-saw",
+    file: HYBRID_CLOCK,
+    find: "    if (millis < this.#millis) return;\n    const counter",
+    replace: "    return;\n    const counter",
+    story: "wall clocks are close enough to order what processes write one after the other",
+    breaks: "W5",
+    world: SKEWED,
+    seedsMax: 10,
+  },
+  {
+    name: "clock-follows-the-wall",
+    file: HYBRID_CLOCK,
+    find: "if (nowMs > this.#millis) {",
+    replace: "if (nowMs !== this.#millis) {",
+    story: "the wall clock is always right, also when it was set back",
+    breaks: "W1",
+    world: SKEWED,
+    seedsMax: 10,
   },
   {
     name: "counter-starts-again",
@@ -58,7 +151,7 @@ export const LOG_MUTANTS = [
     replace: "let counter = this.#counter;",
     story: "the first version of a batch may be that of the last batch's last operation",
     breaks: "W1",
-    seedsMax: 10,
+    seedsMax: 20,
   },
   {
     name: "given-back-is-appended-again",
@@ -67,6 +160,6 @@ export const LOG_MUTANTS = [
     replace: 'whenLaneEnds: "append-again"',
     story: "what met a seal goes into the next lane, decided as it is",
     breaks: "L3",
-    seedsMax: 10,
+    seedsMax: 20,
   },
 ];

@@ -1,7 +1,10 @@
 // Mistakes in committing, sealing and collecting: docs/specs/manifest.md and
 // docs/specs/collection.md.
 
+import { BUSY, SLEEPY } from "./worlds.mjs";
+
 const CHANGE = "src/engine/manifest-change.ts";
+const COLLECTION = "src/engine/collection.ts";
 
 /** @type {import("./mutant.mjs").Mutant[]} */
 export const MANIFEST_MUTANTS = [
@@ -12,7 +15,7 @@ export const MANIFEST_MUTANTS = [
     replace: "masks.set(id, rows);",
     story: "the newest deletion bits are the deletion bits",
     breaks: "M1",
-    seedsMax: 3,
+    seedsMax: 10,
   },
   {
     name: "inputs-stay-listed",
@@ -21,7 +24,7 @@ export const MANIFEST_MUTANTS = [
     replace: "({ id, rows }) => masks.get(id)?.length !== rows,",
     story: "collection takes the inputs away",
     breaks: "M1",
-    seedsMax: 3,
+    seedsMax: 10,
   },
   {
     name: "first-page-of-the-log",
@@ -30,7 +33,7 @@ export const MANIFEST_MUTANTS = [
     replace: "      objectCount++;\n    }\n    break;\n",
     story: "the log fits into one page",
     breaks: "R1",
-    seedsMax: 3,
+    seedsMax: 10,
   },
   {
     name: "half-a-listing-is-whole",
@@ -40,6 +43,66 @@ export const MANIFEST_MUTANTS = [
       "          if (given.size > 0) return;\n          await pause(attempt, error, listOptions.signal);",
     story: "what was listed before the connection broke is what there is",
     breaks: "O1",
-    seedsMax: 3,
+    seedsMax: 10,
+  },
+  {
+    name: "only-the-newest-manifest-needs",
+    file: COLLECTION,
+    find: "const covered = coveredEverywhere(lane, manifests, isRetired);",
+    replace: "const covered = coveredEverywhere(lane, [newest], isRetired);",
+    story: "slots that the newest manifest covers are needed by nobody",
+    breaks: "M2",
+    world: BUSY,
+    seedsMax: 10,
+  },
+  {
+    name: "only-the-newest-manifest-names",
+    file: COLLECTION,
+    find: "const references = [...manifests, ...pins",
+    replace: "const references = [newest, ...pins",
+    story: "segments that the newest manifest does not name are garbage",
+    breaks: "C1",
+    world: BUSY,
+    seedsMax: 10,
+  },
+  {
+    name: "checkpoints-do-not-pin-slots",
+    file: COLLECTION,
+    find: "      if (isPinned(lane, slot, checkpoints)) continue;\n",
+    replace: "",
+    story: "a checkpoint has its manifest, and needs no log",
+    breaks: "C1",
+    world: BUSY,
+    seedsMax: 10,
+  },
+  {
+    name: "checkpoints-do-not-pin-segments",
+    file: COLLECTION,
+    find: "[...manifests, ...pins.checkpoints.map(({ manifest }) => manifest)]",
+    replace: "[...manifests]",
+    story: "segments are named by manifests",
+    breaks: "C1",
+    world: BUSY,
+    seedsMax: 20,
+  },
+  {
+    name: "seals-live-a-minute",
+    file: "src/engine/lane-ledger.ts",
+    find: "export const SEAL_LIVES_MS = 24 * 3_600_000;",
+    replace: "export const SEAL_LIVES_MS = 60_000;",
+    story: "a seal is met at once or never",
+    breaks: "C5",
+    world: SLEEPY,
+    seedsMax: 10,
+  },
+  {
+    name: "seals-go-with-their-lane",
+    file: COLLECTION,
+    find: "if (leftMs <= 0 || !mustAge) keys.push",
+    replace: "if (leftMs <= 0 || !mustAge || isSeal) keys.push",
+    story: "a seal is covered like any other slot",
+    breaks: "C5",
+    world: SLEEPY,
+    seedsMax: 10,
   },
 ];

@@ -14,7 +14,9 @@ export interface Mutant {
   readonly seedsMax: number;
   /** Default: 1. */
   readonly seedFirst?: number;
-  /** What `simulate` is given beside the seed. */
+  /** Default: processes that know of no others. */
+  readonly entry?: "fleet";
+  /** What the simulation is given beside the seed. */
   readonly world?: object;
 }
 

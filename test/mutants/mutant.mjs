@@ -15,7 +15,8 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
  * @property {string} breaks The invariant of docs/specs that holds no more.
  * @property {number} seedsMax Seeds within which the simulation has to notice.
  * @property {number} [seedFirst] Default: 1.
- * @property {object} [world] What `simulate` is given beside the seed.
+ * @property {"fleet"} [entry] Default: processes that know of no others.
+ * @property {object} [world] What the simulation is given beside the seed.
  */
 
 /** The source of a mutant's file with the mistake in it. Throws unless `find` is there once. */

@@ -1,9 +1,12 @@
 // Mistakes in reading and in deciding: docs/specs/reading.md, docs/specs/hints.md and
 // docs/specs/conditional-operations.md.
 
+import { BUSY, STORMY } from "./worlds.mjs";
+
 const FOLLOWER = "src/engine/follower.ts";
 const DATABASE = "src/engine/database.ts";
 const VIEW = "src/engine/view.ts";
+const LEASES = "src/engine/partition-leases.ts";
 
 /** @type {import("./mutant.mjs").Mutant[]} */
 export const READING_MUTANTS = [
@@ -14,7 +17,7 @@ export const READING_MUTANTS = [
     replace: "",
     story: "what is here is fresh, since hints come at once",
     breaks: "R6",
-    seedsMax: 3,
+    seedsMax: 10,
   },
   {
     name: "doorbell-is-not-asked",
@@ -23,7 +26,7 @@ export const READING_MUTANTS = [
     replace: "if (listed?.number === number) return number;",
     story: "the manifest in use is the newest until somebody says otherwise",
     breaks: "R1",
-    seedsMax: 3,
+    seedsMax: 10,
   },
   {
     name: "hint-is-the-truth",
@@ -32,7 +35,7 @@ export const READING_MUTANTS = [
     replace: "      if (position >= number) return true;\n      this.advance(lane, number);\n",
     story: "a slot that a hint names has been read",
     breaks: "R11",
-    seedsMax: 10,
+    seedsMax: 20,
   },
   {
     name: "tail-is-dropped-with-its-manifest",
@@ -41,7 +44,17 @@ export const READING_MUTANTS = [
     replace: "",
     story: "a newer manifest covers what was in the tail",
     breaks: "R4",
-    seedsMax: 3,
+    seedsMax: 10,
+  },
+  {
+    name: "covered-operations-are-applied-again",
+    file: VIEW,
+    find: "    const from = Math.max(start, this.#firstUncovered(columns));\n",
+    replace: "    const from = start;\n",
+    story: "applying an operation twice changes nothing",
+    breaks: "R4",
+    world: BUSY,
+    seedsMax: 30,
   },
   {
     name: "rows-are-not-masked",
@@ -50,7 +63,7 @@ export const READING_MUTANTS = [
     replace: "",
     story: "the tail is shown first, so segments need no mask",
     breaks: "R3",
-    seedsMax: 3,
+    seedsMax: 10,
   },
   {
     name: "partition-is-taken-without-a-seal",
@@ -59,6 +72,37 @@ export const READING_MUTANTS = [
     replace: "    return;\n",
     story: "the lease names the owner, so the old one will stop",
     breaks: "L1",
+    seedsMax: 20,
+  },
+  {
+    name: "seal-is-not-waited-for",
+    file: LEASES,
+    find: "        await endLane({ store, clock, random, databaseId, newUlid, lane: ending }, state);",
+    replace:
+      "        endLane({ store, clock, random, databaseId, newUlid, lane: ending }, state).catch(() => undefined);",
+    story: "the seal is on its way while the lease is swapped",
+    breaks: "L1",
+    world: BUSY,
+    seedsMax: 10,
+  },
+  {
+    name: "own-older-lane-is-left-open",
+    file: "src/engine/lease-decision.ts",
+    find: '  return { kind: "end-lane", lane: owner.lane };',
+    replace: '  return { kind: "swap" };',
+    story: "the own lane of before needs no seal, since it is not written any more",
+    breaks: "L4",
+    world: STORMY,
+    seedsMax: 30,
+  },
+  {
+    name: "lost-swap-is-a-lease",
+    file: LEASES,
+    find: '    if (outcome === "lost") return undefined;\n    const { epoch, nonce } = lease;',
+    replace: "    const { epoch, nonce } = lease;",
+    story: "who has sealed the old lane owns the partition",
+    breaks: "L5",
+    world: BUSY,
     seedsMax: 10,
   },
   {
@@ -68,7 +112,7 @@ export const READING_MUTANTS = [
     replace: "    const view =",
     story: "who owns a partition knows its records",
     breaks: "L2",
-    seedsMax: 10,
+    seedsMax: 20,
   },
   {
     name: "newer-version-will-do",
@@ -77,6 +121,6 @@ export const READING_MUTANTS = [
     replace: "if (present !== undefined && present >= condition.version) return;",
     story: "a version that is newer holds what the older one held",
     breaks: "L2",
-    seedsMax: 5,
+    seedsMax: 10,
   },
 ];

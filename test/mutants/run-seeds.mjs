@@ -1,6 +1,6 @@
 // Runs seeds of a compiled simulation until one fails, and prints as one line of JSON what did:
 //
-//     node run-seeds.mjs <folder of buildSimulation> '{"seeds":[1,20],"world":{}}'
+//     node run-seeds.mjs <folder of buildSimulation> '{"seeds":[1,20],"entry":"fleet","world":{}}'
 //
 // A process of its own, so that its parent can end it when a mutant never comes to an end.
 import { join, resolve } from "node:path";
@@ -8,9 +8,11 @@ import { pathToFileURL } from "node:url";
 import { checkerOf } from "./checker.mjs";
 
 const [folder, text] = process.argv.slice(2);
-const { seeds, world } = JSON.parse(text);
-const entry = join(resolve(folder), "test", "simulation", "simulation.js");
-const { simulate, SimulationError } = await import(pathToFileURL(entry).href);
+const { seeds, entry, world } = JSON.parse(text);
+const load = (name) =>
+  import(pathToFileURL(join(resolve(folder), "test", "simulation", `${name}.js`)).href);
+const { simulate: simulateOne, SimulationError } = await load("simulation");
+const simulate = entry === "fleet" ? (await load("fleet-simulation")).simulateFleet : simulateOne;
 
 const [first, last] = seeds;
 let outcome = { kind: "survived" };

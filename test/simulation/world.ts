@@ -20,7 +20,7 @@ import { HOUR, MINUTE, planOf, type Plan } from "./plan.ts";
 import { Scheduler } from "./scheduler.ts";
 import { VirtualProcess } from "./virtual-process.ts";
 import { Bucket, VirtualStore, type Defect } from "./virtual-store.ts";
-import { weatherOf } from "./weather.ts";
+import { weatherOf, type Weather } from "./weather.ts";
 
 /** What one simulation is made from. */
 export interface WorldOptions {
@@ -28,6 +28,7 @@ export interface WorldOptions {
   readonly defect?: Defect | undefined;
   /** Instead of what the seed would decide. */
   readonly plan?: Partial<Plan> | undefined;
+  readonly weather?: Partial<Weather> | undefined;
   /** Default `last-write-wins`. */
   readonly resolution?: ConflictResolution | undefined;
   /** Siblings are shown as `oneOf` makes them. */
@@ -105,7 +106,7 @@ export class World {
     this.faults = new Faults(this.scheduler, options.suppressed);
     this.plan = { ...planOf(this.scheduler), ...plan };
     const { scheduler, faults } = this;
-    const weather = weatherOf(scheduler, faults, this.plan);
+    const weather = { ...weatherOf(scheduler, faults, this.plan), ...options.weather };
     this.bucket = new Bucket({ scheduler, faults, weather, defect });
     this.#structure = BucketChecks.of({
       resolution,
