@@ -52,3 +52,28 @@ test("new content without a vector takes the old vector away, wherever that is s
   }
   await database.close();
 });
+
+test("[R3] of equally near records those with the lowest ids are found, wherever they lie", async () => {
+  const { database, clock } = await open();
+  const vector = Float32Array.from([1, 2]);
+  const query = Float32Array.from([0, 0]);
+  // Segments and the tail keep records in the order in which they came.
+  for (const ids of [["e", "d", "f"], ["c", "b"], ["a"]]) {
+    for (const id of ids) {
+      const put = { kind: "put", id, vector, content: "", metadata: "{}" } as const;
+      await database.write({ drafts: [put], bytes: 100 });
+    }
+    const found = async (): Promise<readonly string[]> => {
+      const snapshot = await database.view!.snapshot();
+      const options = { snapshot, metric: "euclidean", query, k: 2, clock } as const;
+      return (await searchSnapshot(options)).map(({ id }) => id);
+    };
+    const nearest = { e: ["d", "e"], c: ["b", "c"], a: ["a", "b"] }[ids[0]!];
+    expect(await found()).toEqual(nearest);
+    await database.compact({ force: "flush" });
+    expect(await found()).toEqual(nearest);
+    await database.compact({ force: "compact" });
+    expect(await found()).toEqual(nearest);
+  }
+  await database.close();
+});

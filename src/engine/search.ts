@@ -61,6 +61,7 @@ async function searchSegment(
     arena,
     rowCount: loaded.entry.vectorRows,
     mask,
+    compareRows: byId((row) => loaded.idOf(row)),
   });
   return hits.map(({ row, distance }) => ({
     id: loaded.idOf(row),
@@ -100,7 +101,8 @@ async function searchTail(
     if (!rows.isVisible(entries[row]!, { filter, nowMs })) clearBit(mask, row);
     if (filter !== undefined && row % RECORDS_PER_BREATH === 0) await clock.breathe();
   }
-  const hits = await searchFlat({ ...flatInput(input), arena, rowCount, mask });
+  const compareRows = byId((row) => rows.id(entries[row]!));
+  const hits = await searchFlat({ ...flatInput(input), arena, rowCount, mask, compareRows });
   return hits.map(({ row, distance }) => {
     const { id, visible, location } = rows.record(entries[row]!);
     return {
@@ -110,6 +112,18 @@ async function searchTail(
       location,
     };
   });
+}
+
+/** Where records lie changes with every compaction; which of equally near ones are found must not. */
+function byId(idOf: (row: number) => string): (a: number, b: number) => number {
+  // Asked often of the same rows, where thousands are at one distance.
+  const ids = new Map<number, string>();
+  const known = (row: number): string => {
+    let id = ids.get(row);
+    if (id === undefined) ids.set(row, (id = idOf(row)));
+    return id;
+  };
+  return (a, b) => (known(a) < known(b) ? -1 : 1);
 }
 
 function flatInput({ metric, query, k, clock, signal }: SearchInput) {

@@ -114,6 +114,21 @@ test("a hundred thousand equal rows cost two scans, in slices", async () => {
   }
 });
 
+test("[K5] which of equally near rows are found is for the caller to say", async () => {
+  for (const rowCount of [5, 40, 5_000]) {
+    const vectors = Array.from({ length: rowCount }, (_, row) => Float32Array.of(row % 2, 3, 1, 2));
+    const arena = filled(vectors, 4);
+    const query = Float32Array.of(0, 1, 1, 1);
+    const compareRows = (a: number, b: number): number => b - a;
+    const options = { arena, metric: "euclidean", query, k: 3, rowCount } as const;
+    const found = await searchFlat({ ...options, compareRows });
+    const last = rowCount - 1 - ((rowCount - 1) % 2);
+    expect(found.map(({ row }) => row)).toEqual([last, last - 2, last - 4]);
+    const lowest = await searchFlat(options);
+    expect(lowest.map(({ row }) => row)).toEqual([0, 2, 4]);
+  }
+});
+
 test("a small search never yields, and a long one stops when it is told to", async () => {
   const rowCount = 30_000;
   const arena = new VectorArena({ dimension: 512, rowsMax: rowCount, rows: rowCount });

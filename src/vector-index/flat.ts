@@ -26,6 +26,8 @@ export interface SearchFlatOptions extends IndexSearchOptions {
   readonly metric: Metric;
   /** Rows `[0, rowCount)` are searched. They must not change before the promise settles. */
   readonly rowCount: number;
+  /** The order of rows at one distance, also where that decides which are among the k. Default: lower first. */
+  readonly compareRows?: ((a: number, b: number) => number) | undefined;
 }
 
 /** Rows kept beyond k, so that the first scan can prove itself. */
@@ -36,7 +38,7 @@ const SCAN_SLICE_BYTES = 16 * 1024 * 1024;
 const COLLECT_SLICE_BYTES = 2 * 1024 * 1024;
 
 /**
- * The k nearest rows, proven exact under the oracle, ties by lower row.
+ * The k nearest rows, proven exact under the oracle, ties as `compareRows` says.
  *
  * Costs one pass over the rows in memory speed and k or few more distances in float64; two passes and a
  * float64 distance for each row that float32 cannot tell from the k-th, where there are many.
@@ -65,32 +67,39 @@ export async function searchFlat(options: SearchFlatOptions): Promise<Neighbour[
   const limit = floatLimit(last.distance, bound);
   const end = found.distances.findIndex((distance, i) => i >= k && distance > limit);
   if (end < 0 && isFull) return collect(options, k, limit);
-  return merge(nearest, exactly(options, found, k, end < 0 ? found.rows.length : end), k);
+  const others = exactly(options, found, k, end < 0 ? found.rows.length : end);
+  return merge(nearest, others, { k, compare: orderOf(options) });
 }
 
 /** The k nearest of the rows within a float32 limit that is known to hold them all. */
 async function collect(options: SearchFlatOptions, k: number, limit: number): Promise<Neighbour[]> {
   const { arena, metric, query, mask } = options;
   const search = arena.beginCollect({ metric, query, limit });
+  const compare = orderOf(options);
   let best: Neighbour[] = [];
   await inSlices(options, COLLECT_SLICE_BYTES, (start, end) => {
     search.scanRange({ start, end, mask });
-    const worst = best.length < k ? Infinity : best[k - 1]!.distance;
-    // Rows ascend from slice to slice, so that one at the same distance comes too late.
-    const nearer = exactly(options, search.results()).filter((one) => one.distance < worst);
-    if (nearer.length > 0) best = merge(best, nearer, k);
+    const worst = best.length < k ? undefined : best[k - 1]!;
+    const nearer = distancesOf(options, search.results().rows).filter(
+      (one) => worst === undefined || compare(one, worst) < 0,
+    );
+    if (nearer.length > 0) best = merge(best, nearer.sort(compare), { k, compare });
   });
   search.dispose();
   return best;
 }
 
 /** The first k of two sorted lists. */
-function merge(a: readonly Neighbour[], b: readonly Neighbour[], k: number): Neighbour[] {
+function merge(
+  a: readonly Neighbour[],
+  b: readonly Neighbour[],
+  { k, compare }: { readonly k: number; readonly compare: NeighbourOrder },
+): Neighbour[] {
   const merged: Neighbour[] = [];
   for (let i = 0, j = 0; merged.length < k && (i < a.length || j < b.length);) {
     const first = a[i];
     const second = b[j];
-    if (second === undefined || (first !== undefined && compareNeighbours(first, second) <= 0)) {
+    if (second === undefined || (first !== undefined && compare(first, second) <= 0)) {
       merged.push(first!);
       i++;
     } else {
@@ -103,17 +112,30 @@ function merge(a: readonly Neighbour[], b: readonly Neighbour[], k: number): Nei
 
 /** The rows found from `start` to `end`, with their float64 distances, in order. */
 function exactly(
-  { arena, metric, query }: SearchFlatOptions,
+  options: SearchFlatOptions,
   { rows }: RowDistances,
   start = 0,
   end = rows.length,
 ): Neighbour[] {
+  return distancesOf(options, rows.slice(start, end)).sort(orderOf(options));
+}
+
+function distancesOf(
+  { arena, metric, query }: SearchFlatOptions,
+  rows: RowDistances["rows"],
+): Neighbour[] {
   const exact: Neighbour[] = [];
-  for (let i = start; i < Math.min(end, rows.length); i++) {
-    const row = rows[i]!;
+  for (const row of rows) {
     exact.push({ row, distance: distance(metric, query, arena.view(row)) });
   }
-  return exact.sort(compareNeighbours);
+  return exact;
+}
+
+type NeighbourOrder = (a: Neighbour, b: Neighbour) => number;
+
+function orderOf({ compareRows }: SearchFlatOptions): NeighbourOrder {
+  if (compareRows === undefined) return compareNeighbours;
+  return (a, b) => a.distance - b.distance || compareRows(a.row, b.row);
 }
 
 /** Visits all rows, so many bytes at a time, and lets others run in between. */
