@@ -1,6 +1,10 @@
+import { encodeText } from "../../src/base/bytes.ts";
+import { checksumHex } from "../../src/base/checksum.ts";
+import { seededRandom } from "../../src/base/random.ts";
 import { findRecord, readRecords, scanRecords } from "../../src/engine/records.ts";
 import { searchSnapshot } from "../../src/engine/search.ts";
 import type { View } from "../../src/engine/view.ts";
+import { lookThroughFilters } from "./checks/filtered-look.ts";
 import { describe, type Seen } from "./history.ts";
 import type { VirtualProcess } from "./virtual-process.ts";
 
@@ -11,7 +15,7 @@ export const CONDITIONAL_IDS: readonly string[] = ["c0", "c1", "c2"];
 /** All that there are. */
 export const IDS: readonly string[] = [...BLIND_IDS, ...CONDITIONAL_IDS];
 
-/** Every record, found by its id, by a scan and by a search: all three agree. */
+/** Every record, found by its id, by a scan and by searches, with and without filters: all agree. */
 export async function everything(
   view: View,
   process: Pick<VirtualProcess, "clock">,
@@ -51,6 +55,11 @@ export async function everything(
   if (ids.join(" ") !== nearest.join(" ")) {
     throw new Error(`a search finds ${ids.join(" ")}, the nearest are ${nearest.join(" ")}`);
   }
+  // Drawn from what is there, so that a look changes nothing of what comes after it.
+  const random = seededRandom(
+    Number.parseInt(checksumHex(encodeText(textOf(seen))).slice(0, 8), 16),
+  );
+  await lookThroughFilters({ snapshot, seen, clock, random });
   return seen;
 }
 

@@ -11,6 +11,7 @@ import type { Draft } from "../../src/format/operation.ts";
 import type { LaneId, Version } from "../../src/format/version.ts";
 import { retrying } from "../../src/storage/layers/retrying.ts";
 import { BucketChecks } from "./checks/bucket-checks.ts";
+import { TAGS } from "./checks/filter-oracle.ts";
 import { Faults, type FaultKind } from "./faults.ts";
 import { History } from "./history.ts";
 import { Holders } from "./holders.ts";
@@ -275,18 +276,16 @@ export class World {
       const token = `token-${++this.tokens}`;
       const dice = scheduler.below(10);
       const vector = scheduler.chance(0.85)
-        ? Float32Array.from({ length: 4 }, () => scheduler.below(8))
+        ? Float32Array.from({ length: 4 }, () => scheduler.below(4))
         : undefined;
       const content = JSON.stringify({ text: token });
-      const key = `k${scheduler.below(3)}`;
       tokens.push(dice < 3 ? undefined : token);
       if (dice < 3) drafts.push({ kind: "delete", id });
       else if (dice < 6 && this.resolution === "vector-clock") {
         // As `update` does: a whole record, made from what was read.
-        const metadata = JSON.stringify({ [key]: token });
+        const metadata = this.#metadata(token);
         drafts.push({ kind: "put", id, content, vector, metadata, seen: known(id) });
-      } else if (dice < 5)
-        drafts.push({ kind: "patch", id, metadata: JSON.stringify({ [key]: token }) });
+      } else if (dice < 5) drafts.push({ kind: "patch", id, metadata: this.#metadata(token) });
       else if (dice < 6) drafts.push({ kind: "patch", id, content, vector });
       else
         drafts.push({
@@ -294,10 +293,21 @@ export class World {
           id,
           content,
           vector,
-          metadata: JSON.stringify({ [key]: token }),
+          metadata: this.#metadata(token),
         });
     }
     return { drafts, tokens };
+  }
+
+  /** A few fields of a few values, so that filters meet them often. */
+  #metadata(token: string): string {
+    const { scheduler } = this;
+    return JSON.stringify({
+      [`k${scheduler.below(3)}`]: token,
+      ...(scheduler.chance(0.5) && { n: scheduler.below(4) }),
+      ...(scheduler.chance(0.4) && { tags: TAGS.slice(scheduler.below(3)) }),
+      ...(scheduler.chance(0.3) && { deep: { n: scheduler.below(4) } }),
+    });
   }
 }
 

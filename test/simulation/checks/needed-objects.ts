@@ -96,9 +96,7 @@ function checkSlot(
 ): void {
   const claim = claimOf(key);
   const needs = (link: ChainLink): boolean => !covers(link, lane, number);
-  // A seal has no operations: what it says is known once the newest manifest says it.
-  const links = kind === "seal" && record.newest ? [record.newest] : record.existingManifests();
-  const needing = links.find(needs);
+  const needing = record.existingManifests().find(needs);
   claim(needing === undefined, `was deleted, manifest ${needing?.manifest.number} needs it`);
   claim(record.newest !== undefined, "was deleted before there was a manifest");
   for (const { name, tail } of record.checkpoints(atMs)) {
