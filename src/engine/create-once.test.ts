@@ -56,7 +56,7 @@ test("[A1] a conflict is looked at: a repeated request that meets its own bytes 
 test("[A1] other bytes under the key mean lost, and are handed over", async () => {
   const { inner, create } = world();
   await inner.put(KEY, OTHERS);
-  expect(await create()).toEqual({ kind: "lost", found: OTHERS });
+  expect(await create()).toEqual({ kind: "lost", found: OTHERS, isUnanswered: false });
   expect((await inner.get(KEY))?.bytes).toEqual(OTHERS);
 });
 

@@ -27,7 +27,12 @@ export type CreateOutcome =
       readonly attempts: number;
       readonly storeMs: number;
     }
-  | { readonly kind: "lost"; readonly found: Uint8Array<ArrayBuffer> };
+  | {
+      readonly kind: "lost";
+      readonly found: Uint8Array<ArrayBuffer>;
+      /** A PUT was not answered: it may have had its effect, and what it made be gone again. */
+      readonly isUnanswered: boolean;
+    };
 
 /**
  * Creates an object, and knows afterwards whether it did.
@@ -42,6 +47,7 @@ export async function createOnce(options: CreateOnceOptions): Promise<CreateOutc
   // Its own bytes, damaged on their way, would be taken for somebody else's.
   const sure = new SureLook(store, key, (found) => equalBytes(found.bytes, bytes));
   let cause: unknown;
+  let isUnanswered = false;
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
     if (attempt > 0) await clock.sleep(backoffMs(attempt, random));
     try {
@@ -56,10 +62,11 @@ export async function createOnce(options: CreateOnceOptions): Promise<CreateOutc
         isBrainyError(error, "BRAINY_CONFLICT") || isBrainyError(error, "BRAINY_UNAVAILABLE");
       if (!uncertain && attempt === 0) throw error;
       cause = error;
+      isUnanswered ||= !isBrainyError(error, "BRAINY_CONFLICT");
     }
     const found = await sure.look();
     if (found === "absent" || found === "unknown") continue;
-    if (!equalBytes(found.bytes, bytes)) return { kind: "lost", found: found.bytes };
+    if (!equalBytes(found.bytes, bytes)) return { kind: "lost", found: found.bytes, isUnanswered };
     return { kind: "won", direct: false, attempts: attempt + 1, storeMs: found.storeMs };
   }
   throw new BrainyError(

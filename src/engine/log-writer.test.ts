@@ -273,6 +273,76 @@ test("[W3] where neither log nor manifest can tell, the outcome is unknown and n
   expect((await fleet.visible()).get("b")?.version.slice(20)).toBe(lane);
 });
 
+/** A dozen manifests within a quarter of an hour: what the first covers is collected, no lane sealed. */
+async function maintainOften(fleet: Fleet): Promise<void> {
+  const { maintenance } = fleet.maintenance();
+  for (let i = 0; i < 12; i++) {
+    const lane = await fleet.openLane();
+    await lane.append([put(`often${i}`, i)]);
+    await lane.close();
+    await maintenance.run({ force: "flush", takeOver: true });
+    fleet.clock.advance(MINUTE);
+  }
+  await maintenance.run({ force: "compact", takeOver: true });
+}
+
+test("[W3] the seal of somebody who slept, at the name of a slot that was covered and collected, is no proof", async () => {
+  const fleet = new Fleet();
+  const machine = new Machine(fleet);
+  await machine.add(put("a", 1));
+  const lane = machine.writer.lane!;
+  let isLate = false;
+  machine.store.script = {
+    after: async (request) => {
+      if (isLate || request !== `put ${slotKey(lane, 2)}`) return;
+      isLate = true;
+      await maintainOften(fleet);
+      const other = await fleet.openLane();
+      await other.append([remove("b")]);
+      const entry = (await fleet.newest()).lanes.find((listed) => listed.lane === lane);
+      expect([entry?.cursor, entry?.seal]).toEqual([2, undefined]);
+      const { databaseId, random } = fleet;
+      const seal = encodeSlot({
+        ...{ kind: "seal", databaseId, lane, number: 2, incarnation: fleet.newUlid() },
+        ...{ nonce: randomHex(random, 16), version: entry!.lastVersion, operations: [] },
+      });
+      await fleet.store.put(slotKey(lane, 2), seal, { condition: { ifAbsent: true } });
+      lost();
+    },
+  };
+  await machine.add(put("b", 2));
+  expect(isLate).toBe(true);
+  // Written again, it would be above the delete.
+  expect((await fleet.visible()).has("b")).toBe(false);
+  await machine.add(put("c", 3));
+  expect(machine.writer.lane).toBe(lane);
+  await fleet.expectNothingLost();
+});
+
+test("[W3] a lane that is retired between the answer to a PUT and the look at the manifest doubles nothing", async () => {
+  const fleet = new Fleet();
+  const machine = new Machine(fleet);
+  await machine.add(put("a", 1));
+  const lane = machine.writer.lane!;
+  fleet.clock.advance(13 * HOUR);
+  await machine.follower.catchUp();
+  let isAnswered = false;
+  machine.store.script = {
+    after: async (request) => {
+      if (isAnswered || request !== `put ${slotKey(lane, 2)}`) return;
+      isAnswered = true;
+      await machine.clock.suspendDuring(() => maintainForLong(fleet));
+      expect((await fleet.newest()).lanes.map((entry) => entry.lane)).not.toContain(lane);
+      const other = await fleet.openLane();
+      await other.append([remove("b")]);
+    },
+  };
+  await expect(machine.add(put("b", 2))).rejects.toMatchObject({ code: "BRAINY_UNAVAILABLE" });
+  expect(isAnswered).toBe(true);
+  // It had been in the log, and what others did since holds.
+  expect((await fleet.visible()).has("b")).toBe(false);
+});
+
 test("[W4] a clock more than 5 s from the store's is refused before anything is written", async () => {
   for (const skewMs of [5_001, -5_001]) {
     const fleet = new Fleet();

@@ -1,4 +1,5 @@
 import { assert } from "../base/assert.ts";
+import { equalBytes } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
 import { BrainyError, corrupt } from "../base/errors.ts";
 import { randomHex, type Random } from "../base/random.ts";
@@ -211,7 +212,7 @@ export class LogWriter {
       const outcome = await creation;
       this.#assertTrusted();
       if (outcome.kind === "lost") this.#checkLost(lane, prepared.number, outcome.found);
-      if (outcome.kind === "lost" || !(await this.#isInLog(lane, prepared.number, outcome))) {
+      if (!(await this.#isInLog(lane, prepared, outcome))) {
         this.#putBack(prepared);
         return;
       }
@@ -364,32 +365,46 @@ export class LogWriter {
     }
   }
 
-  /** Whether a slot that is durable can also be relied on to be read. */
+  /**
+   * Whether a slot is certain to be read, `false`: certain not to be. That it is durable is not
+   * enough, nor is a seal in its place proof of the contrary: what was there may have been covered
+   * and collected before the seal of somebody who slept came to the name.
+   */
   async #isInLog(
     lane: OpenLane,
-    number: number,
-    outcome: CreateOutcome & { kind: "won" },
+    { number, bytes }: Prepared,
+    outcome: CreateOutcome,
   ): Promise<boolean> {
+    const isWon = outcome.kind === "won";
     const before = lane.direct;
-    lane.direct = outcome.direct ? { storeMs: outcome.storeMs } : undefined;
+    lane.direct = isWon && outcome.direct ? { storeMs: outcome.storeMs } : undefined;
     const isPlain =
-      outcome.direct &&
+      lane.direct !== undefined &&
       before !== undefined &&
-      Math.abs(outcome.storeMs - before.storeMs) < DIRECT_ANSWERS_APART_MS_MAX;
+      Math.abs(lane.direct.storeMs - before.storeMs) < DIRECT_ANSWERS_APART_MS_MAX;
     if (isPlain) return true;
     const manifest = await this.#options.host.newestManifest();
-    if (manifest === undefined) return true;
+    if (manifest === undefined) return isWon;
     const entry = manifest.lanes.find((listed) => listed.lane === lane.id);
     // A seal is put after all that is there, so what it stands behind was there before it.
-    if (entry !== undefined) return entry.seal === undefined || number < entry.seal.slot;
-    if (manifest.floor < lane.openVersion) return true;
-    if (outcome.attempts === 1) return false;
-    // An earlier attempt may have been covered before the lane was retired: appending it again
-    // could undo what others did to the same records since.
+    if (entry?.seal !== undefined) return number < entry.seal.slot;
+    if (entry !== undefined) return isWon || number <= entry.cursor;
+    if (manifest.floor < lane.openVersion) return isWon;
+    // Retired, which lanes are without their slots. If this one was sent once and is there, it
+    // was never covered. If it is not there, or another attempt may have been, it may have been:
+    // appending it again could undo what others did to the same records since.
+    const key = slotKey(lane.id, number);
+    if (isWon ? outcome.attempts === 1 && (await this.#holds(key, bytes)) : !outcome.isUnanswered)
+      return false;
     throw new BrainyError(
       "BRAINY_UNAVAILABLE",
-      `${slotKey(lane.id, number)}: the lane was retired while its outcome was unknown`,
+      `${key}: the lane was retired while its outcome was unknown`,
     );
+  }
+
+  async #holds(key: string, bytes: Uint8Array): Promise<boolean> {
+    const found = await this.#options.store.get(key);
+    return found !== undefined && equalBytes(found.bytes, bytes);
   }
 
   /** Somebody else's bytes at the own next slot can only be a seal. */
