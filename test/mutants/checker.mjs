@@ -6,7 +6,7 @@ const BY_WORDS = [
   [/wrote with a clock that had jumped/, "no stamp by a clock that jumped (W4)"],
   [/had seen .* and stamped/, "stamped above what was seen (W5)"],
   [/counts twice|was seen with version/, "one call, one version (Z2)"],
-  [/both succeeded/, "decisions follow each other (Z7)"],
+  [/both succeeded|no order of the calls/, "decisions follow each other (Z7)"],
   [/^checkpoint /, "a checkpoint does not change (Z3)"],
   [/is there twice|a scan finds|by a scan/, "by id and by scan the same (R2)"],
   [/a search finds/, "a search is exact (R3)"],

@@ -51,8 +51,8 @@ export const LOG_MUTANTS = [
   {
     name: "retired-lane-is-a-new-one",
     file: LOG_WRITER,
-    find: "    if (manifest.floor < lane.openVersion) return true;",
-    replace: "    return true;",
+    find: "if (manifest.floor < lane.openVersion) return isWon;",
+    replace: "return isWon;",
     story: "a lane that no manifest lists has not been seen yet",
     breaks: "W3",
     world: SLEEPY,
@@ -61,8 +61,8 @@ export const LOG_MUTANTS = [
   {
     name: "listed-lane-is-open",
     file: LOG_WRITER,
-    find: "return entry.seal === undefined || number < entry.seal.slot;",
-    replace: "return true;",
+    find: "    if (entry?.seal !== undefined) return number < entry.seal.slot;\n",
+    replace: "",
     story: "a lane that the manifest lists can still be written",
     breaks: "W3",
     world: SLEEPY,
@@ -71,8 +71,8 @@ export const LOG_MUTANTS = [
   {
     name: "lost-answer-is-appended-elsewhere",
     file: LOG_WRITER,
-    find: 'if (outcome.kind === "lost" || !(await',
-    replace: 'if (outcome.kind === "lost" || !outcome.direct || !(await',
+    find: "if (!(await this.#isInLog(lane, prepared, outcome))) {",
+    replace: "if (outcome.direct !== true || !(await this.#isInLog(lane, prepared, outcome))) {",
     story: "a slot whose PUT was not answered was not written: take another lane",
     breaks: "A1",
     world: STORMY,
@@ -81,8 +81,8 @@ export const LOG_MUTANTS = [
   {
     name: "own-bytes-mean-lost",
     file: CREATE_ONCE,
-    find: 'if (!equalBytes(found.bytes, bytes)) return { kind: "lost", found: found.bytes };',
-    replace: 'return { kind: "lost", found: found.bytes };',
+    find: 'if (!equalBytes(found.bytes, bytes)) return { kind: "lost", found: found.bytes, isUnanswered };',
+    replace: 'return { kind: "lost", found: found.bytes, isUnanswered };',
     story: "a 412 says that somebody else was there first",
     breaks: "A1",
     seedsMax: 10,

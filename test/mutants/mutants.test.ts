@@ -37,8 +37,8 @@ test("[Z6] each mutant has its own name and breaks an invariant that is specifie
 });
 
 test("[Z6] mutants are caught, and a mutant that changes nothing is told so", () => {
-  const caught = run("--only", "acknowledged-while-on-its-way,flush-does-not-mask", "--jobs", "2");
-  expect(caught.stdout).toContain("2 of 2 mutants caught");
+  const caught = run("--only", "flush-does-not-mask");
+  expect(caught.stdout).toContain("1 of 1 mutants caught");
   expect(caught.status).toBe(0);
   // No seeds: nobody looks, so nobody notices.
   const survived = run("--only", "flush-does-not-mask", "--seeds", "0");
