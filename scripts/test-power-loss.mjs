@@ -3,8 +3,8 @@
  *
  *   npm run test:power-loss -- --seed 1 --workloads 100
  *
- * Each seed is one workload; `--states` is how many different states are judged of each. Prints one
- * line for each workload and their sum, as JSON.
+ * Each seed is one workload of the store or the engine, and one of the disk cache; `--states` is how
+ * many different states are judged of each. Prints a line for each, and what they come to.
  */
 
 import { spawn } from "node:child_process";
@@ -21,13 +21,17 @@ const { values } = parseArgs({
 
 const run = spawn(
   "npx",
-  ["vitest", "run", "--project", "fast", "--testTimeout", "600000", "test/power-loss/power-loss"],
+  [
+    ...["vitest", "run", "--project", "fast", "--testTimeout", "600000"],
+    ...["test/power-loss/power-loss", "test/power-loss/cache"],
+  ],
   {
     env: {
       ...process.env,
       BRAINY_SEED: values.seed,
       BRAINY_RUNS: values.workloads,
       BRAINY_STATES: values.states,
+      BRAINY_BUILT: "64",
       BRAINY_VERBOSE: "1",
     },
     stdio: ["ignore", "pipe", "inherit"],

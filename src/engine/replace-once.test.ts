@@ -85,3 +85,20 @@ test("[A4] a store that says nothing for long leaves the outcome unknown, and on
     );
   }
 });
+
+test("[A4] a failed fsync is not made good by finding the own bytes", async () => {
+  const { store, etag } = await stored();
+  let attempts = 0;
+  const failing = scripted(store, {
+    before: (request) => {
+      if (request === "put key" && attempts++ === 0) {
+        throw new BrainyError("BRAINY_UNAVAILABLE", "lost");
+      }
+    },
+    after: (request) => {
+      if (request === "put key") throw new BrainyError("BRAINY_FENCED", "fsync failed");
+    },
+  });
+  await expect(replace(failing, etag)).rejects.toMatchObject({ code: "BRAINY_FENCED" });
+  expect(attempts).toBe(2);
+});

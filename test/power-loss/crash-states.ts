@@ -13,14 +13,22 @@ import { overwritten, type Change, type Inode } from "./disk.ts";
  *   - Of entries that changed since, each name is as it was after any of its changes, whatever the
  *     others are. A rename is two of them, and may leave both names, or none.
  *   - Of a file's writes since, all are there, or none, or the first bytes, or its size and zeros,
- *     or any sectors of them; and so is its time.
+ *     or any sectors of them among zeros or among what another file has left; and so is its time.
  */
 
 /** The least that a disk writes as a whole. */
 const SECTOR_BYTES = 512;
 
 /** How bytes that were not synced are found: see `torn`. */
-const TEARS = ["all", "none", "zeros", "sectors", "cut", "cut to a sector"] as const;
+const TEARS = [
+  "all",
+  "none",
+  "zeros",
+  "sectors",
+  "strange sectors",
+  "cut",
+  "cut to a sector",
+] as const;
 
 /** A name whose last changes are not durable. */
 interface OpenName {
@@ -303,6 +311,9 @@ function torn(
   if (tear === "zeros") return found;
   for (let at = 0; at < byteLength; at += SECTOR_BYTES) {
     if (random.next() < 0.5) found.set(after.subarray(at, at + SECTOR_BYTES), at);
+    else if (tear === "strange sectors") {
+      found.fill(randomInteger(random, 256), Math.max(at, before.byteLength), at + SECTOR_BYTES);
+    }
   }
   return found;
 }

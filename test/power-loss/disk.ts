@@ -103,6 +103,8 @@ export class Disk {
   readonly #freeNumbers: number[] = [];
   readonly #files = new Map<number, Inode>();
   faults: DiskFaults = {};
+  /** Called when a process has given or taken a name. */
+  onEntry: (by: string) => void = () => {};
   isReadOnly = false;
   syncs = 0;
   writes = 0;
@@ -289,6 +291,7 @@ export class Disk {
       inode.names++;
     }
     this.changes.push({ kind: "entry", ...entry });
+    this.onEntry(entry.by);
     if (before === undefined) return;
     before.names--;
     this.#freeIfUnused(before);
@@ -369,6 +372,7 @@ function statsOf(inode: Inode): FileStats {
     size: BigInt(inode.bytes.byteLength),
     mtimeNs: inode.mtimeNs,
     mtimeMs: inode.mtimeNs / 1_000_000n,
+    uid: BigInt(process.getuid?.() ?? 0),
     ...kindOf(inode),
   };
 }

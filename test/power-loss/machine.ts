@@ -23,6 +23,8 @@ export class Machine {
   /** Of what the disk began with. */
   readonly model: CrashModel;
   #processes = 0;
+  /** Names that a process gives or takes until it dies. */
+  readonly #entriesLeft = new Map<string, { left: number; readonly die: () => void }>();
   #failure: { readonly error: unknown } | undefined;
 
   constructor({ seed, defect, faults = {} }: MachineOptions) {
@@ -31,6 +33,10 @@ export class Machine {
     this.disk = new Disk(nowMs, { defect });
     this.disk.faults = faults;
     this.model = new CrashModel(this.disk.root);
+    this.disk.onEntry = (by) => {
+      const fate = this.#entriesLeft.get(by);
+      if (fate !== undefined && fate.left-- === 0) fate.die();
+    };
   }
 
   newProcess(name: string): VirtualProcess {
@@ -38,9 +44,25 @@ export class Machine {
     return new VirtualProcess(`${name}.${++this.#processes}`, this.scheduler, machine);
   }
 
-  /** The store of a process, whose calls take effect one by one, in an order that the seed decides. */
-  async openStore(process: VirtualProcess, seen?: PutSeen): Promise<ObjectStore> {
-    const turn: Turn = (effect) =>
+  /**
+   * Resolves some time after the process has died: at any moment, or right after it gave or took a
+   * name, when no fsync has followed yet. A call of the dead may still be under way until then.
+   */
+  death(process: VirtualProcess, { withinMs }: { readonly withinMs: number }): Promise<"died"> {
+    const { scheduler } = this;
+    return new Promise((resolve) => {
+      const die = (): void => {
+        process.kill();
+        scheduler.after(10, () => resolve("died"));
+      };
+      if (scheduler.chance(0.3)) scheduler.after(scheduler.below(withinMs), die);
+      else this.#entriesLeft.set(process.name, { left: scheduler.below(withinMs / 5), die });
+    });
+  }
+
+  /** Calls of a process take effect one by one, in an order that the seed decides. */
+  turnOf(process: VirtualProcess): Turn {
+    return (effect) =>
       new Promise((resolve, reject) => {
         this.scheduler.after(this.scheduler.below(3), () => {
           try {
@@ -51,8 +73,11 @@ export class Machine {
           }
         });
       });
+  }
+
+  async openStore(process: VirtualProcess, seen?: PutSeen): Promise<ObjectStore> {
     const { clock, random } = process;
-    const calls = this.disk.calls(turn, process.name);
+    const calls = this.disk.calls(this.turnOf(process), process.name);
     const store = await FileSystemStore.open({ root: ROOT, clock, random, calls });
     return seen === undefined ? store : observed(store, seen);
   }

@@ -33,6 +33,8 @@ interface Asked {
 export interface ObjectsOptions extends MachineOptions {
   readonly steps: number;
   readonly deathRate: number;
+  /** One object alone, so that its versions become too many to be kept. */
+  readonly isAlone?: boolean | undefined;
 }
 
 interface Run {
@@ -63,25 +65,21 @@ export class Objects implements Judge {
 
   async work(): Promise<void> {
     for (const name of ["p", "q"]) this.#runs.push(this.#start(name));
-    await this.machine.run(...KEYS.map((key) => this.#act(key)));
+    const keys = this.#options.isAlone === true ? KEYS.slice(0, 1) : KEYS;
+    await this.machine.run(...keys.map((key) => this.#act(key)));
   }
 
   async #start(name: string): Promise<Run> {
     const { scheduler } = this.machine;
     const process = this.machine.newProcess(name);
     const store = await this.machine.openStore(process);
-    const died = new Promise<"died">((resolve) => {
-      if (!scheduler.chance(this.#options.deathRate)) return;
-      scheduler.after(scheduler.below(scheduler.pick([40, 200])), () => {
-        process.kill();
-        const at = this.#runs.findIndex((_, i) => "pq"[i] === name);
-        // A call of the dead process may still be under way for some milliseconds.
-        scheduler.after(10, () => {
-          this.#runs[at] = this.#start(name);
-          resolve("died");
-        });
-      });
-    });
+    const willDie = scheduler.chance(this.#options.deathRate);
+    const died = willDie
+      ? this.machine.death(process, { withinMs: scheduler.pick([40, 200]) }).then((word) => {
+          this.#runs["pq".indexOf(name)] = this.#start(name);
+          return word;
+        })
+      : new Promise<"died">(() => {});
     return { process, store, died, seen: [], hasFailed: false };
   }
 
@@ -97,8 +95,11 @@ export class Objects implements Judge {
     const { store } = run;
     const { scheduler, disk } = this.machine;
     const asked: Asked[] = this.#asked.get(key)!;
-    const dice = scheduler.below(10);
-    const value = dice < 3 ? undefined : ++this.#values;
+    const dice = this.#options.isAlone === true ? 9 - scheduler.below(4) : scheduler.below(10);
+    const value =
+      dice < 3 || (this.#options.isAlone === true && scheduler.chance(0.1))
+        ? undefined
+        : ++this.#values;
     const found = dice >= 7 ? await this.#look(key, run) : undefined;
     const one: Asked = { value, begin: disk.changes.length, end: undefined, isVoid: false };
     asked.push(one);

@@ -11,7 +11,7 @@ const SEEDS_MAX: Readonly<Record<DiskDefect, number>> = {
   folders: 2,
   versions: 2,
   roots: 2,
-  others: 12,
+  others: 4,
 };
 
 /*

@@ -55,6 +55,8 @@ export class Records implements Judge {
   /** How many operations had been asked for, by the number of changes. */
   readonly #asked: { readonly count: number; readonly position: number }[] = [];
   readonly #checkpoints: Pinned[] = [];
+  /** Versions that a process has read, and not yet relied on by an acknowledged write. */
+  readonly #seen = new Map<string, string[]>();
   /** How often each kind of step succeeded. */
   readonly counts = new Map<string, number>();
   #tokens = 0;
@@ -79,13 +81,9 @@ export class Records implements Judge {
     const { scheduler } = this.machine;
     for (let run = 0; run < this.#options.runs; run++) {
       const process = this.machine.newProcess(name);
-      const died = new Promise<void>((resolve) => {
-        if (!scheduler.chance(this.#options.deathRate)) return;
-        scheduler.after(scheduler.below(scheduler.pick([60, 600, 3_000])), () => {
-          process.kill();
-          scheduler.after(10, resolve);
-        });
-      });
+      const died = scheduler.chance(this.#options.deathRate)
+        ? this.machine.death(process, { withinMs: scheduler.pick([60, 600, 3_000]) })
+        : new Promise<"died">(() => {});
       await Promise.race([this.#run(process), died]);
       // A run that ended by itself dies no more.
       process.kill();
@@ -140,10 +138,20 @@ export class Records implements Judge {
     this.#asked.push({ count: this.#history.storedCount, position });
   }
 
-  #done(kind: string, versions: readonly string[]): void {
+  #done(kind: string): void {
     this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
+  }
+
+  /** What its process had read before is from now on as sure as these. */
+  #acknowledge(process: VirtualProcess, versions: readonly string[]): void {
     const position = this.machine.disk.changes.length;
-    for (const version of versions) this.#acknowledged.push({ version, position });
+    const seen = this.#seen.get(process.name) ?? [];
+    this.#seen.delete(process.name);
+    for (const version of [...seen, ...versions]) this.#acknowledged.push({ version, position });
+  }
+
+  #saw(process: VirtualProcess, versions: readonly string[]): void {
+    this.#seen.set(process.name, [...(this.#seen.get(process.name) ?? []), ...versions]);
   }
 
   async #step(database: Database, process: VirtualProcess): Promise<void> {
@@ -152,25 +160,29 @@ export class Records implements Judge {
     if (dice < 8) {
       const count = scheduler.chance(0.7) ? 1 : 2;
       const drafts = Array.from({ length: count }, () => this.#draft());
-      this.#done("write", await database.write({ drafts, bytes: 100 * count }));
+      this.#acknowledge(process, await database.write({ drafts, bytes: 100 * count }));
+      this.#done("write");
     } else if (dice < 10) {
       const batches = [1, 2, 3].map(() => ({ drafts: [this.#draft()], bytes: 100 }));
       const writes = batches.map(async (batch) => {
-        this.#done("write", await database.write(batch));
+        this.#acknowledge(process, await database.write(batch));
+        this.#done("write");
       });
       const failed = (await Promise.allSettled(writes)).find(({ status }) => status === "rejected");
       if (failed?.status === "rejected") throw failed.reason;
     } else if (dice < 13) await this.#decide(database, process);
     else if (dice < 14) {
       await database.flush();
-      this.#done("flush", []);
+      this.#done("flush");
     } else if (dice < 17) {
       await database.compact({ force: scheduler.chance(0.5) ? "flush" : "compact" });
-      this.#done("compact", []);
+      this.#done("compact");
     } else if (dice < 19) await this.#checkpoint(database);
     else {
-      await database.read({ level: "strong" }, (view) => everything(view, process));
-      this.#done("read", []);
+      const seen = await database.read({ level: "strong" }, (view) => everything(view, process));
+      const versions = [...seen.values()].map(({ version }) => version);
+      this.#saw(process, versions);
+      this.#done("read");
     }
   }
 
@@ -204,7 +216,10 @@ export class Records implements Judge {
         ? ({ kind: "absent" } as const)
         : ({ kind: "version", version: present } as const);
     const batch = { drafts: [draft], bytes: 100 };
-    this.#done("decide", [await database.writeConditional({ id, condition, batch })]);
+    const version = await database.writeConditional({ id, condition, batch });
+    if (present !== undefined) this.#saw(process, [present]);
+    this.#acknowledge(process, [version]);
+    this.#done("decide");
   }
 
   async #checkpoint(database: Database): Promise<void> {
@@ -215,7 +230,7 @@ export class Records implements Judge {
     if (known !== undefined && scheduler.chance(0.4)) {
       known.deleted = disk.changes.length;
       await database.deleteCheckpoint(known.name);
-      this.#done("delete checkpoint", []);
+      this.#done("delete checkpoint");
       return;
     }
     const name = `c${this.#checkpoints.length}`;
@@ -225,7 +240,7 @@ export class Records implements Judge {
     this.#checkpoints.push(pinned);
     await database.checkpoint(name);
     pinned.end = disk.changes.length;
-    this.#done("checkpoint", []);
+    this.#done("checkpoint");
   }
 
   #countBy(position: number): number {

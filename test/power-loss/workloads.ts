@@ -23,6 +23,7 @@ export const WORKLOADS = {
   "objects of dying processes": () => ({ ...OBJECTS, deathRate: 0.7 }),
   "objects, an fsync fails": (seed) => ({ ...OBJECTS, faults: failingSync(seed, 40) }),
   "objects, a full disk": (seed) => ({ ...OBJECTS, faults: full(seed, 30) }),
+  "objects, many versions": () => ({ ...OBJECTS, steps: 60, deathRate: 0.3, isAlone: true }),
   records: () => RECORDS,
   "records of dying processes": () => ({ ...RECORDS, processes: 2, deathRate: 0.5 }),
   "records, started together": () => ({

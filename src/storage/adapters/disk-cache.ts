@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
-import { lstat, mkdir } from "node:fs/promises";
 import { tmpdir, userInfo } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { checksum64 } from "../../base/checksum.ts";
 import { systemClock, type Clock } from "../../base/clock.ts";
 import { BrainyError, invalid } from "../../base/errors.ts";
@@ -299,8 +298,22 @@ export class DiskCache implements BlockCache {
       await this.#calls.rename(file, path);
     } catch (error) {
       if (systemCode(error) !== "ENOENT") throw error;
-      await mkdir(folder, { recursive: true, mode: 0o700 });
+      await this.#makeFolder(folder);
       await this.#calls.rename(file, path);
+    }
+  }
+
+  /** For this user only, and what is missing above it. */
+  async #makeFolder(folder: string): Promise<void> {
+    const make = (): Promise<void> => this.#calls.mkdir(folder, 0o700);
+    try {
+      await make().catch(async (error: unknown) => {
+        if (systemCode(error) !== "ENOENT" || dirname(folder) === folder) throw error;
+        await this.#makeFolder(dirname(folder));
+        await make();
+      });
+    } catch (error) {
+      if (systemCode(error) !== "EEXIST") throw error;
     }
   }
 
@@ -310,7 +323,7 @@ export class DiskCache implements BlockCache {
     const open = (): Promise<number> => this.#calls.open(path, OPEN_CREATE);
     const file = await open().catch(async (error: unknown) => {
       if (systemCode(error) !== "ENOENT") throw error;
-      await mkdir(this.#temporaries.folder, { recursive: true, mode: 0o700 });
+      await this.#makeFolder(this.#temporaries.folder);
       await this.#assertOurs();
       return open();
     });
@@ -334,7 +347,7 @@ export class DiskCache implements BlockCache {
 
   /** Another user's folder may hold what we would take for ours. One look, once it is there. */
   #assertOurs(): Promise<void> {
-    this.#ours ??= assertOwnFolder(this.#folder.root).then((isThere) => {
+    this.#ours ??= assertOwnFolder(this.#calls, this.#folder.root).then((isThere) => {
       if (!isThere) this.#ours = undefined;
     });
     return this.#ours;
@@ -394,11 +407,11 @@ function ownFolder(): string {
 }
 
 /** Whether it is there; rejects when it is a link, or another user made it. */
-async function assertOwnFolder(root: string): Promise<boolean> {
-  const stats = await ifThere(lstat(root));
+async function assertOwnFolder(calls: FileCalls, root: string): Promise<boolean> {
+  const stats = await ifThere(calls.lstat(root));
   if (stats === undefined) return false;
   const user = process.getuid?.();
-  if (stats.isDirectory() && (user === undefined || stats.uid === user)) return true;
+  if (stats.isDirectory() && (user === undefined || stats.uid === BigInt(user))) return true;
   throw new BrainyError("BRAINY_DENIED", `${root} is not a folder that this user made`);
 }
 

@@ -7,6 +7,7 @@ export interface FileStats {
   readonly size: bigint;
   readonly mtimeNs: bigint;
   readonly mtimeMs: bigint;
+  readonly uid: bigint;
   isFile(): boolean;
   isDirectory(): boolean;
   isSymbolicLink(): boolean;
@@ -21,8 +22,9 @@ export interface FolderEntry {
 }
 
 /**
- * The calls of the operating system that `FileSystemStore` relies on, and nothing else of it:
- * what has to hold of a file system is what `docs/specs/file-system-store.md` says of these.
+ * The calls of the operating system that `FileSystemStore` and `DiskCache` rely on, and nothing
+ * else of it: what has to hold of a file system is what `docs/specs/file-system-store.md` says of
+ * these, and `test/power-loss` has another one that can lose its power.
  */
 export interface FileCalls {
   open(path: string, flags: number): Promise<number>;
@@ -39,7 +41,8 @@ export interface FileCalls {
   link(existing: string, added: string): Promise<void>;
   rename(source: string, target: string): Promise<void>;
   unlink(path: string): Promise<void>;
-  mkdir(path: string): Promise<void>;
+  /** Never what is missing above it. `mode`: of the folder, less what the process masks out. */
+  mkdir(path: string, mode?: number): Promise<void>;
   rmdir(path: string): Promise<void>;
   readdir(path: string): Promise<FolderEntry[]>;
   /** Magic number of the file system's type, as in statfs(2). */
@@ -75,8 +78,8 @@ export const systemFileCalls: FileCalls = {
   link: promisify(fs.link),
   rename: promisify(fs.rename),
   unlink: promisify(fs.unlink),
-  mkdir: async (path) => {
-    await fs.promises.mkdir(path);
+  mkdir: async (path, mode) => {
+    await fs.promises.mkdir(path, mode);
   },
   rmdir: (path) => fs.promises.rmdir(path),
   readdir: (path) => fs.promises.readdir(path, { withFileTypes: true }),

@@ -1,5 +1,6 @@
 import type { Etag } from "../object-store.ts";
 import type { FileFolders } from "./file-folders.ts";
+import { ifThere } from "./file-temporaries.ts";
 
 /** Files remembered before all are forgotten, and made durable once more when they are read. */
 const KNOWN_MAX = 100_000;
@@ -15,6 +16,8 @@ export class FileSightings {
   readonly #known = new Set<Etag>();
   /** By folder. */
   readonly #open = new Map<string, Set<Etag>>();
+  /** In all folders together. */
+  #openCount = 0;
 
   constructor(folders: FileFolders) {
     this.#folders = folders;
@@ -23,9 +26,16 @@ export class FileSightings {
   /** A file was read whose name is in `folder`. */
   saw(folder: string, etag: Etag): void {
     if (this.#known.has(etag)) return;
-    const open = this.#open.get(folder);
-    if (open === undefined) this.#open.set(folder, new Set([etag]));
-    else open.add(etag);
+    // The folders stay open. Who reads for months and never writes need not know for which files.
+    if (this.#openCount >= KNOWN_MAX) {
+      for (const known of this.#open.keys()) this.#open.set(known, new Set());
+      this.#openCount = 0;
+    }
+    const open = this.#open.get(folder) ?? new Set<Etag>();
+    this.#open.set(folder, open);
+    if (open.has(etag)) return;
+    open.add(etag);
+    this.#openCount++;
   }
 
   /** A file of this store is durable under its name. */
@@ -42,11 +52,12 @@ export class FileSightings {
 
   async #settleFolder(folder: string, open: Set<Etag>): Promise<void> {
     const etags = [...open];
-    await this.#folders.sync(folder);
-    for (const etag of etags) {
-      this.wrote(etag);
-      open.delete(etag);
-    }
-    if (open.size === 0 && this.#open.get(folder) === open) this.#open.delete(folder);
+    // Of a folder that somebody removed by hand nothing can be durable.
+    await ifThere(this.#folders.sync(folder));
+    for (const etag of etags) this.wrote(etag);
+    // What was read meanwhile may have been named after that fsync began.
+    if (this.#open.get(folder) !== open) return;
+    for (const etag of etags) if (open.delete(etag)) this.#openCount--;
+    if (open.size === 0) this.#open.delete(folder);
   }
 }

@@ -1,5 +1,6 @@
 import { BrainyError } from "../../base/errors.ts";
 import type { FileCalls } from "./file-calls.ts";
+import { systemCode } from "./file-errors.ts";
 import type { FileTemporaries } from "./file-temporaries.ts";
 
 /**
@@ -33,6 +34,8 @@ export async function refuseRemote(calls: FileCalls, folder: string): Promise<vo
   );
 }
 
+const SAYS_NOTHING = new Set(["EROFS", "ENOSPC", "EDQUOT", "EIO", "EMFILE", "ENFILE", "ENOENT"]);
+
 /** Whether a second name can be given to a file, and is refused when it is taken. */
 export async function canLink(calls: FileCalls, temporaries: FileTemporaries): Promise<boolean> {
   const file = await temporaries.write(new Uint8Array(1), { durable: false });
@@ -43,7 +46,9 @@ export async function canLink(calls: FileCalls, temporaries: FileTemporaries): P
       () => false,
       () => true,
     );
-  } catch {
+  } catch (error) {
+    // A disk that is full, read-only or failing says nothing about links.
+    if (SAYS_NOTHING.has(systemCode(error) ?? "")) throw error;
     return false;
   } finally {
     await temporaries.remove(name);
