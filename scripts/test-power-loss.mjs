@@ -21,10 +21,9 @@ const { values } = parseArgs({
 
 const run = spawn(
   "npx",
-  [
-    ...["vitest", "run", "--project", "fast", "--testTimeout", "600000"],
-    ...["test/power-loss/power-loss", "test/power-loss/cache"],
-  ],
+  "vitest run --project fast --testTimeout 600000 test/power-loss/power-loss test/power-loss/cache".split(
+    " ",
+  ),
   {
     env: {
       ...process.env,
