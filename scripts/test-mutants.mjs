@@ -62,6 +62,7 @@ await Promise.all(
       const result = await examine(mutant);
       results[place] = { mutant, ...result };
       console.log(lineOf(results[place]));
+      if (values.report !== undefined) writeFileSync(values.report, `${tableOf(results)}\n`);
     }
   }),
 );
@@ -126,7 +127,7 @@ function lineOf({ mutant, kind, seed, checker, what = "", count, seconds }) {
 }
 
 function tableOf(rows) {
-  const lines = rows.map(({ mutant, kind, seed, checker, seconds }) => {
+  const lines = rows.filter(Boolean).map(({ mutant, kind, seed, checker, seconds }) => {
     const by = kind === "caught" ? `${checker} | ${seed} of ${mutant.seedsMax}` : `**${kind}** | `;
     return `| \`${mutant.name}\` | ${mutant.story} | ${mutant.breaks} | ${by} | ${seconds.toFixed(1)} |`;
   });

@@ -16,7 +16,7 @@ export const FLEET_MUTANTS = [
     story: "the version is for people",
     breaks: "Y3",
     entry: "fleet",
-    seedsMax: 10,
+    seedsMax: 20,
   },
   {
     name: "settings-are-looked-at-once",
@@ -26,7 +26,7 @@ export const FLEET_MUTANTS = [
     story: "settings are read when an instance starts",
     breaks: "Y1",
     entry: "fleet",
-    seedsMax: 10,
+    seedsMax: 20,
   },
   {
     name: "own-clock-against-theirs",
@@ -36,7 +36,7 @@ export const FLEET_MUTANTS = [
     story: "a heartbeat is stale when its time is over by the store's clock",
     breaks: "H3",
     entry: "fleet",
-    seedsMax: 10,
+    seedsMax: 20,
   },
   {
     name: "nobody-is-ever-stale",
@@ -46,7 +46,7 @@ export const FLEET_MUTANTS = [
     story: "who has been here will take its heartbeat away",
     breaks: "H4",
     entry: "fleet",
-    seedsMax: 10,
+    seedsMax: 20,
   },
   {
     name: "heartbeats-of-the-living-are-removed",
@@ -56,7 +56,7 @@ export const FLEET_MUTANTS = [
     story: "a stale heartbeat is garbage",
     breaks: "H5",
     entry: "fleet",
-    seedsMax: 10,
+    seedsMax: 20,
   },
   {
     name: "leaves-its-heartbeat",
@@ -66,7 +66,7 @@ export const FLEET_MUTANTS = [
     story: "the others will notice that it is gone",
     breaks: "H1",
     entry: "fleet",
-    seedsMax: 10,
+    seedsMax: 20,
   },
   {
     name: "assignment-is-written-once",
@@ -76,6 +76,6 @@ export const FLEET_MUTANTS = [
     story: "partitions are shared when a fleet starts",
     breaks: "P1",
     entry: "fleet",
-    seedsMax: 10,
+    seedsMax: 20,
   },
 ];

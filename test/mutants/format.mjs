@@ -12,7 +12,7 @@ export const FORMAT_MUTANTS = [
     story: "what a store gives is what it was given",
     breaks: "R15",
     world: DAMAGED,
-    seedsMax: 30,
+    seedsMax: 40,
   },
   {
     name: "documents-are-not-checked",
@@ -22,6 +22,6 @@ export const FORMAT_MUTANTS = [
     story: "a document that parses is the document that was written",
     breaks: "R15",
     world: DAMAGED,
-    seedsMax: 30,
+    seedsMax: 40,
   },
 ];

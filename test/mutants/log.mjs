@@ -15,7 +15,7 @@ export const LOG_MUTANTS = [
     replace: "this.#show(prepared);\n      const outcome = await creation;",
     story: "a write is acknowledged when it has been sent, since stores are reliable",
     breaks: "W1",
-    seedsMax: 10,
+    seedsMax: 20,
   },
   {
     name: "unknown-slot-is-passed-over",
@@ -26,7 +26,7 @@ export const LOG_MUTANTS = [
     story: "the slot after one of unknown outcome is as good as any other",
     breaks: "W2",
     world: STORMY,
-    seedsMax: 20,
+    seedsMax: 40,
   },
   {
     name: "slow-answer-is-trusted",
@@ -36,7 +36,7 @@ export const LOG_MUTANTS = [
     story: "a PUT that succeeded has succeeded, however long it took",
     breaks: "W3",
     world: SLEEPY,
-    seedsMax: 10,
+    seedsMax: 40,
   },
   {
     name: "two-days-apart-is-close",
@@ -46,7 +46,7 @@ export const LOG_MUTANTS = [
     story: "answers that are three days apart have no collected seal between them",
     breaks: "W3",
     world: SLEEPY,
-    seedsMax: 10,
+    seedsMax: 40,
   },
   {
     name: "retired-lane-is-a-new-one",
@@ -56,7 +56,7 @@ export const LOG_MUTANTS = [
     story: "a lane that no manifest lists has not been seen yet",
     breaks: "W3",
     world: SLEEPY,
-    seedsMax: 10,
+    seedsMax: 40,
   },
   {
     name: "listed-lane-is-open",
@@ -66,7 +66,7 @@ export const LOG_MUTANTS = [
     story: "a lane that the manifest lists can still be written",
     breaks: "W3",
     world: SLEEPY,
-    seedsMax: 20,
+    seedsMax: 40,
   },
   {
     name: "lost-answer-is-appended-elsewhere",
@@ -76,7 +76,7 @@ export const LOG_MUTANTS = [
     story: "a slot whose PUT was not answered was not written: take another lane",
     breaks: "A1",
     world: STORMY,
-    seedsMax: 10,
+    seedsMax: 40,
   },
   {
     name: "own-bytes-mean-lost",
@@ -85,7 +85,7 @@ export const LOG_MUTANTS = [
     replace: 'return { kind: "lost", found: found.bytes, isUnanswered };',
     story: "a 412 says that somebody else was there first",
     breaks: "A1",
-    seedsMax: 10,
+    seedsMax: 20,
   },
   {
     name: "nonce-is-not-compared",
@@ -94,7 +94,7 @@ export const LOG_MUTANTS = [
     replace: "if (found.bytes.byteLength !== bytes.byteLength)",
     story: "bytes of the same length at the own name are the own bytes",
     breaks: "A1",
-    seedsMax: 10,
+    seedsMax: 20,
   },
   {
     name: "created-without-condition",
@@ -103,7 +103,7 @@ export const LOG_MUTANTS = [
     replace: "{}",
     story: "names are fresh, so nothing can be there",
     breaks: "A1",
-    seedsMax: 10,
+    seedsMax: 20,
   },
   {
     name: "own-writes-are-not-shown",
@@ -112,7 +112,7 @@ export const LOG_MUTANTS = [
     replace: "const shown = undefined;",
     story: "what was written is seen with the next catch-up",
     breaks: "W6",
-    seedsMax: 10,
+    seedsMax: 20,
   },
   {
     name: "clock-jump-is-not-refused",
@@ -122,7 +122,7 @@ export const LOG_MUTANTS = [
     story: "an accepted request proves that the clock is right",
     breaks: "W4",
     world: JUMPY,
-    seedsMax: 30,
+    seedsMax: 40,
   },
   {
     name: "clock-forgets-what-it-saw",
@@ -132,7 +132,7 @@ export const LOG_MUTANTS = [
     story: "wall clocks are close enough to order what processes write one after the other",
     breaks: "W5",
     world: SKEWED,
-    seedsMax: 10,
+    seedsMax: 40,
   },
   {
     name: "clock-follows-the-wall",
@@ -142,7 +142,7 @@ export const LOG_MUTANTS = [
     story: "the wall clock is always right, also when it was set back",
     breaks: "W1",
     world: SKEWED,
-    seedsMax: 10,
+    seedsMax: 40,
   },
   {
     name: "counter-starts-again",

@@ -15,7 +15,7 @@ export const MANIFEST_MUTANTS = [
     replace: "masks.set(id, rows);",
     story: "the newest deletion bits are the deletion bits",
     breaks: "M1",
-    seedsMax: 10,
+    seedsMax: 20,
   },
   {
     name: "inputs-stay-listed",
@@ -24,7 +24,7 @@ export const MANIFEST_MUTANTS = [
     replace: "({ id, rows }) => masks.get(id)?.length !== rows,",
     story: "collection takes the inputs away",
     breaks: "M1",
-    seedsMax: 10,
+    seedsMax: 20,
   },
   {
     name: "first-page-of-the-log",
@@ -33,7 +33,7 @@ export const MANIFEST_MUTANTS = [
     replace: "      objectCount++;\n    }\n    break;\n",
     story: "the log fits into one page",
     breaks: "R1",
-    seedsMax: 10,
+    seedsMax: 20,
   },
   {
     name: "half-a-listing-is-whole",
@@ -43,7 +43,7 @@ export const MANIFEST_MUTANTS = [
       "          if (given.size > 0) return;\n          await pause(attempt, error, listOptions.signal);",
     story: "what was listed before the connection broke is what there is",
     breaks: "O1",
-    seedsMax: 10,
+    seedsMax: 20,
   },
   {
     name: "only-the-newest-manifest-needs",
@@ -53,7 +53,7 @@ export const MANIFEST_MUTANTS = [
     story: "slots that the newest manifest covers are needed by nobody",
     breaks: "M2",
     world: BUSY,
-    seedsMax: 10,
+    seedsMax: 40,
   },
   {
     name: "only-the-newest-manifest-names",
@@ -63,7 +63,7 @@ export const MANIFEST_MUTANTS = [
     story: "segments that the newest manifest does not name are garbage",
     breaks: "C1",
     world: BUSY,
-    seedsMax: 10,
+    seedsMax: 40,
   },
   {
     name: "checkpoints-do-not-pin-slots",
@@ -73,7 +73,7 @@ export const MANIFEST_MUTANTS = [
     story: "a checkpoint has its manifest, and needs no log",
     breaks: "C1",
     world: BUSY,
-    seedsMax: 10,
+    seedsMax: 40,
   },
   {
     name: "checkpoints-do-not-pin-segments",
@@ -83,7 +83,7 @@ export const MANIFEST_MUTANTS = [
     story: "segments are named by manifests",
     breaks: "C1",
     world: BUSY,
-    seedsMax: 20,
+    seedsMax: 40,
   },
   {
     name: "seals-live-a-minute",
@@ -93,7 +93,7 @@ export const MANIFEST_MUTANTS = [
     story: "a seal is met at once or never",
     breaks: "C5",
     world: SLEEPY,
-    seedsMax: 10,
+    seedsMax: 40,
   },
   {
     name: "seals-go-with-their-lane",
@@ -103,6 +103,6 @@ export const MANIFEST_MUTANTS = [
     story: "a seal is covered like any other slot",
     breaks: "C5",
     world: SLEEPY,
-    seedsMax: 10,
+    seedsMax: 40,
   },
 ];

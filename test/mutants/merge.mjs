@@ -18,7 +18,7 @@ export const MERGE_MUTANTS = [
     replace: "floor = maxVersion(floor, entry.lastVersion);",
     story: "everything below what was compacted last is settled",
     breaks: "J4",
-    seedsMax: 30,
+    seedsMax: 20,
   },
   {
     name: "floor-without-open-lanes",
@@ -28,7 +28,7 @@ export const MERGE_MUTANTS = [
     story: "a lane that has brought nothing new will not bring something old",
     breaks: "J4",
     world: SKEWED,
-    seedsMax: 10,
+    seedsMax: 40,
   },
   {
     name: "floor-without-unknown-lanes",
@@ -38,7 +38,7 @@ export const MERGE_MUTANTS = [
     story: "a lane that only has an open record holds nothing back",
     breaks: "J4",
     world: SKEWED,
-    seedsMax: 20,
+    seedsMax: 40,
   },
   {
     name: "open-lane-counts-as-finished",
@@ -47,7 +47,7 @@ export const MERGE_MUTANTS = [
     replace: "return entry.seal === undefined || entry.cursor >= entry.seal.slot;",
     story: "a lane without a seal has nothing to wait for",
     breaks: "J4",
-    seedsMax: 10,
+    seedsMax: 20,
   },
   {
     name: "cursor-is-one-too-far",
@@ -56,7 +56,7 @@ export const MERGE_MUTANTS = [
     replace: "      cursor: this.#cursor + 1,\n",
     story: "the cursor is the next slot",
     breaks: "M5",
-    seedsMax: 10,
+    seedsMax: 20,
   },
   {
     name: "leftovers-are-new-lanes",
@@ -65,7 +65,7 @@ export const MERGE_MUTANTS = [
     replace: "return slots.length === 0;",
     story: "whatever is in the log and not in the manifest is new",
     breaks: "J6",
-    seedsMax: 10,
+    seedsMax: 20,
   },
   {
     name: "tombstones-go-with-their-merge",
@@ -75,7 +75,7 @@ export const MERGE_MUTANTS = [
     story: "once everything listed is covered nothing older than a delete can come",
     breaks: "J3",
     world: SKEWED,
-    seedsMax: 10,
+    seedsMax: 40,
   },
   {
     name: "tombstones-go-with-their-flush",
@@ -85,7 +85,7 @@ export const MERGE_MUTANTS = [
     story: "a record that is deleted needs no row",
     breaks: "J3",
     world: SKEWED,
-    seedsMax: 10,
+    seedsMax: 40,
   },
   {
     name: "folds-above-the-floor",
@@ -95,7 +95,7 @@ export const MERGE_MUTANTS = [
     story: "patches that are here can be folded into the put that is here",
     breaks: "J2",
     world: SKEWED,
-    seedsMax: 10,
+    seedsMax: 40,
   },
   {
     name: "patch-over-a-delete",
@@ -105,7 +105,7 @@ export const MERGE_MUTANTS = [
       'if (base === undefined || (base.kind === "delete" && state.patches.length === 0)) return undefined;',
     story: "a patch says that somebody still wants the record",
     breaks: "J3",
-    seedsMax: 10,
+    seedsMax: 20,
   },
   {
     name: "late-patch-over-a-newer-put",
@@ -114,7 +114,7 @@ export const MERGE_MUTANTS = [
     replace: "if (base !== null) patches.set",
     story: "patches are applied as they come",
     breaks: "J1",
-    seedsMax: 10,
+    seedsMax: 20,
   },
   {
     name: "older-base-wins",
@@ -123,7 +123,7 @@ export const MERGE_MUTANTS = [
     replace: 'return b.kind === "delete" || a.version >= b.version ? a : b;',
     story: "what is here counts until somebody writes it again",
     breaks: "J1",
-    seedsMax: 10,
+    seedsMax: 20,
   },
   {
     name: "flush-does-not-mask",
@@ -132,7 +132,7 @@ export const MERGE_MUTANTS = [
     replace: "      } else if (state.base !== undefined && state.base.version > version) {",
     story: "the row that is newer is found first",
     breaks: "M1",
-    seedsMax: 10,
+    seedsMax: 20,
   },
   {
     name: "older-than-its-row-is-added",
@@ -142,7 +142,7 @@ export const MERGE_MUTANTS = [
     story: "an operation that arrives late gets its own row",
     breaks: "M1",
     world: SKEWED,
-    seedsMax: 10,
+    seedsMax: 40,
   },
   {
     name: "merge-copies-masked-rows",
@@ -151,7 +151,7 @@ export const MERGE_MUTANTS = [
     replace: "",
     story: "a merge copies the rows of its inputs",
     breaks: "M1",
-    seedsMax: 10,
+    seedsMax: 20,
   },
   {
     name: "data-after-its-manifest",
@@ -165,7 +165,7 @@ export const MERGE_MUTANTS = [
     story: "a segment is written by the time somebody reads it",
     breaks: "CP1",
     world: STORMY,
-    seedsMax: 10,
+    seedsMax: 40,
   },
   {
     name: "seen-is-ignored",
@@ -175,7 +175,7 @@ export const MERGE_MUTANTS = [
     story: "with vector clocks every put is concurrent until it is resolved",
     breaks: "V3",
     world: { resolution: "vector-clock" },
-    seedsMax: 10,
+    seedsMax: 40,
   },
   {
     name: "seen-is-dropped-above-the-floor",
@@ -185,7 +185,7 @@ export const MERGE_MUTANTS = [
     story: "what an author had read is replaced by now",
     breaks: "V2",
     world: { ...SKEWED, resolution: "vector-clock" },
-    seedsMax: 10,
+    seedsMax: 40,
   },
   {
     name: "delete-takes-everything",
@@ -197,7 +197,7 @@ export const MERGE_MUTANTS = [
     story: "after a delete there is nothing",
     breaks: "V4",
     world: { ...SKEWED, resolution: "crdt" },
-    seedsMax: 20,
+    seedsMax: 40,
   },
   {
     name: "fields-are-decided-together",
@@ -209,6 +209,6 @@ export const MERGE_MUTANTS = [
     story: "a put replaces the whole record",
     breaks: "V5",
     world: { resolution: "crdt" },
-    seedsMax: 20,
+    seedsMax: 40,
   },
 ];

@@ -17,7 +17,7 @@ export const READING_MUTANTS = [
     replace: "",
     story: "what is here is fresh, since hints come at once",
     breaks: "R6",
-    seedsMax: 10,
+    seedsMax: 20,
   },
   {
     name: "doorbell-is-not-asked",
@@ -26,7 +26,7 @@ export const READING_MUTANTS = [
     replace: "if (listed?.number === number) return number;",
     story: "the manifest in use is the newest until somebody says otherwise",
     breaks: "R1",
-    seedsMax: 10,
+    seedsMax: 20,
   },
   {
     name: "hint-is-the-truth",
@@ -44,7 +44,7 @@ export const READING_MUTANTS = [
     replace: "",
     story: "a newer manifest covers what was in the tail",
     breaks: "R4",
-    seedsMax: 10,
+    seedsMax: 20,
   },
   {
     name: "covered-operations-are-applied-again",
@@ -54,7 +54,7 @@ export const READING_MUTANTS = [
     story: "applying an operation twice changes nothing",
     breaks: "R4",
     world: BUSY,
-    seedsMax: 30,
+    seedsMax: 40,
   },
   {
     name: "rows-are-not-masked",
@@ -63,7 +63,7 @@ export const READING_MUTANTS = [
     replace: "",
     story: "the tail is shown first, so segments need no mask",
     breaks: "R3",
-    seedsMax: 10,
+    seedsMax: 20,
   },
   {
     name: "partition-is-taken-without-a-seal",
@@ -83,7 +83,7 @@ export const READING_MUTANTS = [
     story: "the seal is on its way while the lease is swapped",
     breaks: "L1",
     world: BUSY,
-    seedsMax: 10,
+    seedsMax: 40,
   },
   {
     name: "own-older-lane-is-left-open",
@@ -93,7 +93,7 @@ export const READING_MUTANTS = [
     story: "the own lane of before needs no seal, since it is not written any more",
     breaks: "L4",
     world: STORMY,
-    seedsMax: 30,
+    seedsMax: 40,
   },
   {
     name: "lost-swap-is-a-lease",
@@ -103,7 +103,7 @@ export const READING_MUTANTS = [
     story: "who has sealed the old lane owns the partition",
     breaks: "L5",
     world: BUSY,
-    seedsMax: 10,
+    seedsMax: 40,
   },
   {
     name: "decides-on-what-it-knows",
@@ -121,6 +121,6 @@ export const READING_MUTANTS = [
     replace: "if (present !== undefined && present >= condition.version) return;",
     story: "a version that is newer holds what the older one held",
     breaks: "L2",
-    seedsMax: 10,
+    seedsMax: 20,
   },
 ];
