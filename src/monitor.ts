@@ -121,7 +121,7 @@ export interface NearFigures {
 /** Counts what an instance does, and judges how it is. */
 export class Monitor {
   /** What users wait for keeps the process alive; what runs in the background does not. */
-  readonly awake = new Awake();
+  readonly awake: Awake;
   readonly #clock: Clock;
   readonly #near: NearFigures;
   readonly #process: ProcessFigures;
@@ -136,6 +136,7 @@ export class Monitor {
   #cpu: { readonly atMs: number; readonly micros: number };
 
   constructor(clock: Clock, near: NearFigures, figures: ProcessFigures = processFigures()) {
+    this.awake = new Awake(clock);
     this.#clock = clock;
     this.#near = near;
     this.#process = figures;

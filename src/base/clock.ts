@@ -8,6 +8,11 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
   /** Lets other work of this process run, as soon as there is none left to run. */
   breathe(): Promise<void>;
+  /**
+   * Keeps this process from ending because nothing is left to do, until what it returns is called.
+   * A clock without it has no process to keep.
+   */
+  keepAlive?(): () => void;
 }
 
 /** The process's own clock. Its timers do not keep a process alive. */
@@ -30,6 +35,7 @@ export const systemClock: Clock = {
     });
   },
   breathe: () => new Promise((resolve) => setImmediate(resolve)),
+  keepAlive: () => keepAlive(),
 };
 
 /** The same clock for work that may be given up: breathing rejects once the signal is aborted. */
@@ -57,15 +63,20 @@ export function keepAlive(): () => void {
 
 /** Keeps a process from ending while calls are under way, however they wait. */
 export class Awake {
+  readonly #clock: Clock;
   #calls = 0;
-  #letGo = (): void => undefined;
+  #letGo: (() => void) | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   async during<T>(run: () => Promise<T>): Promise<T> {
-    if (this.#calls++ === 0) this.#letGo = keepAlive();
+    if (this.#calls++ === 0) this.#letGo = this.#clock.keepAlive?.();
     try {
       return await run();
     } finally {
-      if (--this.#calls === 0) this.#letGo();
+      if (--this.#calls === 0) this.#letGo?.();
     }
   }
 }
