@@ -1,9 +1,5 @@
 import { nearestName } from "../base/nearest-name.ts";
-import {
-  describeDifference,
-  fixedDifference,
-  type FixedDifference,
-} from "../engine/fixed-settings.ts";
+import { fixedDifference, type FixedDifference } from "../engine/fixed-settings.ts";
 import { CHANGEABLE_NAMES, type ChangeableSettings } from "../format/changeable-settings.ts";
 import { FIXED_SETTINGS, isSealedConfig, type ConfigDocument } from "../format/config.ts";
 import type { InstanceView } from "./registry.ts";
@@ -33,13 +29,13 @@ export type ConfigVerdict =
       /** A person wrote it, or its version did not grow: whoever may write makes it ours again. */
       readonly mustRewrite: boolean;
     }
-  | { readonly kind: "refuse"; readonly difference: FixedDifference; readonly wanted: string };
+  | { readonly kind: "refuse"; readonly difference: FixedDifference };
 
 /** Compares a document that decodes with the one that this process works with. */
 export function judgeConfig(known: ConfigDocument, found: ConfigDocument): ConfigVerdict {
   const difference = fixedDifference(known.settings, found.settings);
   if (difference !== undefined) {
-    return { kind: "refuse", difference, wanted: describeDifference(difference) };
+    return { kind: "refuse", difference };
   }
   const changes = changesBetween(known.settings, found.settings);
   const leastVersion = known.version + (changes.length > 0 ? 1 : 0);

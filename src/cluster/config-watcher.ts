@@ -7,6 +7,7 @@ import {
   fixedDifference,
   keepFixedSettings,
   readFixedSettings,
+  type FixedDifference,
 } from "../engine/fixed-settings.ts";
 import { getDecoded } from "../engine/get-decoded.ts";
 import { changeConfig, isReadAgain, readStored, type StoredConfig } from "../engine/settings.ts";
@@ -229,16 +230,34 @@ export class ConfigWatcher {
     const config = this.#decode(found.bytes, found.etag);
     if (config === undefined) return true;
     const verdict = judgeConfig(known.config, config);
-    if (verdict.kind === "refuse") {
-      this.#refuse(found.etag, { ...verdict.difference, wanted: verdict.wanted });
+    const difference =
+      verdict.kind === "refuse" ? verdict.difference : await this.#unseen(known.config, config);
+    if (difference !== undefined) {
+      this.#refuse(found.etag, { ...difference, wanted: describeDifference(difference) });
       return true;
     }
+    const mustRewrite = verdict.kind === "adopt" && verdict.mustRewrite;
     this.#adopt({ config, etag: found.etag });
-    this.#mustRewrite = verdict.mustRewrite;
-    if (verdict.mustRewrite) this.#warnOfUnknown(config);
+    this.#mustRewrite = mustRewrite;
+    if (mustRewrite) this.#warnOfUnknown(config);
     const isOurs = await this.#rewrite(known.config);
-    this.#tell(CONFIG_KEY, verdict.changes);
+    this.#tell(CONFIG_KEY, changesBetween(known.config.settings, config.settings));
     return isOurs;
+  }
+
+  /** What was fixed after the document was downloaded that somebody has edited, and unseen here. */
+  async #unseen(
+    known: ConfigDocument,
+    edited: ConfigDocument,
+  ): Promise<FixedDifference | undefined> {
+    if (isSealedConfig(edited)) return undefined;
+    const own = this.#options.known?.();
+    const difference = own && fixedDifference(own, edited.settings);
+    if (difference !== undefined) return difference;
+    const kept = await readFixedSettings(this.#options.store);
+    // A copy of a database that was deleted says nothing about this one.
+    if (kept?.databaseId !== known.settings.databaseId) return undefined;
+    return fixedDifference(kept, edited.settings);
   }
 
   /** `undefined`: it was refused. */

@@ -16,6 +16,11 @@ import type { Registry } from "./registry.ts";
 
 /** How often a change of the assignment is tried before the next look at the fleet tries again. */
 const ATTEMPTS_MAX = 4;
+/**
+ * How often a settled assignment is looked at again: a swap of somebody who had another view may
+ * take effect after all have agreed.
+ */
+const CHECK_AGAIN_MS = 10 * 60_000;
 /** A partition that is to go elsewhere goes when nothing was decided in it for so long. */
 export const HAND_OVER_AFTER_MS = 10_000;
 
@@ -58,6 +63,8 @@ export class PartitionOwners {
   #assignment: Assignment | undefined;
   /** The writers for which the assignment was last seen to be right. */
   #settled = "";
+  /** When that was, by the monotonic clock. */
+  #settledMs = 0;
   #hasWarned = false;
 
   constructor(options: PartitionOwnersOptions) {
@@ -94,9 +101,12 @@ export class PartitionOwners {
     const now = settings();
     const writers = registry.writers();
     if (now === undefined || writers.length === 0) return;
-    if (isWriter() && writers.join() !== this.#settled) {
+    const { clock } = this.#options;
+    const isOld = clock.monotonicMs() - this.#settledMs >= CHECK_AGAIN_MS;
+    if (isWriter() && (isOld || writers.join() !== this.#settled)) {
       await this.#settle(writers, now);
       this.#settled = writers.join();
+      this.#settledMs = clock.monotonicMs();
     }
     if (database !== undefined) await this.#handOver(database, writers);
   }

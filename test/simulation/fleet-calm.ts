@@ -39,7 +39,9 @@ export class CalmFleet {
     const { database } = await this.#join("calm", { role: "hybrid", instanceId: "calm" });
     const { drafts, tokens } = world.drafts((id) => knownOf(database, id));
     const versions = await database.write({ drafts, bytes: 100 * drafts.length });
-    for (const [i, version] of versions.entries()) world.history.acknowledged(version, tokens[i]);
+    for (const [i, version] of versions.entries()) {
+      world.history.acknowledged(version, tokens[i], world.scheduler.nowMs);
+    }
     await this.#join("watch", { role: "reader" });
     for (const member of this.#fleet.here) this.#listen(member);
     await this.#wait(KNOWN_WITHIN_MS);
@@ -165,9 +167,11 @@ export class CalmFleet {
         ? ({ kind: "absent" } as const)
         : ({ kind: "version", version: present } as const);
     const batch = { drafts: [draft], bytes: 100 };
+    const asked = history.calls.begin(id, { from: present, token });
     const version = await database.writeConditional({ id, condition, batch });
+    history.calls.acknowledged(asked, version);
     scheduler.note(`${process.name} = ${draft.kind} ${id} if ${present} ${version}`);
-    history.acknowledged(version, token);
+    history.acknowledged(version, token, scheduler.nowMs);
     history.decided(version, present);
     history.checkDecisions([id]);
   }
