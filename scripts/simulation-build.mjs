@@ -18,15 +18,15 @@ export function buildSimulation({
   to = join(ROOT, ".cache", "simulation"),
   tests = ["simulation"],
 } = {}) {
-  const source = resolve(from);
-  rmSync(to, { recursive: true, force: true });
-  mkdirSync(to, { recursive: true });
-  const config = join(to, "tsconfig.json");
+  const [source, target] = [resolve(from), resolve(to)];
+  rmSync(target, { recursive: true, force: true });
+  mkdirSync(target, { recursive: true });
+  const config = join(target, "tsconfig.json");
   const json = {
     extends: join(ROOT, "tsconfig.base.json"),
     compilerOptions: {
       rootDir: source,
-      outDir: to,
+      outDir: target,
       composite: false,
       declaration: false,
       noCheck: true,
@@ -40,5 +40,5 @@ export function buildSimulation({
   const { status, stdout, stderr, error } = spawnSync(tsc, ["-p", config], { encoding: "utf8" });
   if (error !== undefined) throw error;
   if (status !== 0) throw new Error(`the simulation does not compile:\n${stdout}${stderr}`);
-  return to;
+  return target;
 }

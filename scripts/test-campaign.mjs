@@ -33,7 +33,7 @@ const { values } = parseArgs({
     /** Where the report and the failures go. */
     folder: { type: "string", default: join(ROOT, ".cache", "campaign") },
     /** Seconds that one run may take. */
-    patience: { type: "string", default: "120" },
+    patience: { type: "string", default: "300" },
     /** Puts the report into docs/reliability.md. */
     record: { type: "boolean", default: false },
   },
