@@ -123,4 +123,35 @@ export const READING_MUTANTS = [
     breaks: "L2",
     seedsMax: 20,
   },
+  {
+    name: "cut-before-the-filter",
+    file: "src/engine/search.ts",
+    find: "    mask,\n    compareRows: byId((row) => loaded.idOf(row)),\n  });\n  return hits.map((",
+    replace:
+      "    mask: live,\n    compareRows: byId((row) => loaded.idOf(row)),\n  });\n" +
+      "  return hits.filter(({ row }) => hasBit(mask, row)).map((",
+    story: "the k nearest are found first, and filtered then",
+    breaks: "R3",
+    seedsMax: 20,
+  },
+  {
+    name: "filter-tells-of-the-next-row",
+    file: "src/engine/loaded-segment.ts",
+    find: "matches(filter, this.visible(row))) setBit(answer, row);",
+    replace: "matches(filter, this.visible(row))) setBit(answer, row + 1);",
+    story: "rows are counted from one",
+    breaks: "R3",
+    seedsMax: 20,
+  },
+  {
+    name: "age-counts-from-the-end",
+    file: FOLLOWER,
+    find: "      this.#caughtUp = started;\n",
+    replace:
+      "      this.#caughtUp = { monotonicMs: clock.monotonicMs(), wallMs: clock.nowMs() };\n",
+    story: "a catch-up that has just ended is not old",
+    breaks: "R6",
+    world: BUSY,
+    seedsMax: 40,
+  },
 ];
