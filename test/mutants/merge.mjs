@@ -1,7 +1,7 @@
 // Mistakes in the floor, in folding and in what a flush or merge makes: docs/specs/merge.md,
 // docs/specs/compaction.md and docs/specs/conflicts.md.
 
-import { SKEWED, STORMY } from "./worlds.mjs";
+import { BUSY, SKEWED, STORMY } from "./worlds.mjs";
 
 const LEDGER = "src/engine/lane-ledger.ts";
 const SELECT = "src/engine/compaction-job-select.ts";
@@ -124,6 +124,16 @@ export const MERGE_MUTANTS = [
     story: "what is here counts until somebody writes it again",
     breaks: "J1",
     seedsMax: 20,
+  },
+  {
+    name: "text-is-patched-without-its-vector",
+    file: STATE,
+    find: "vector: replaces ? patch.vector : record.vector,",
+    replace: "vector: patch.vector ?? record.vector,",
+    story: "a patch that has no vector leaves the vector as it is",
+    breaks: "J1",
+    world: BUSY,
+    seedsMax: 40,
   },
   {
     name: "flush-does-not-mask",
