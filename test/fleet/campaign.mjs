@@ -30,13 +30,17 @@ const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
  * @param {AbortSignal} options.signal Ends everything at once.
  * @param {object[]} [options.actors] All that a fleet has, and one whose clock is off, by default.
  * @param {(fleet: Fleet, world: World) => Promise<void>} [options.provoke] Instead of the plan of the seed.
+ * @param {object} [options.plan] Instead of the one that the seed makes of all processes.
+ * @param {(fleet: Fleet, world: World) => () => unknown} [options.watch] Called when all run; what it
+ *   returns is called, and awaited, when nothing goes wrong any more.
+ * @param {string[]} [options.nodeOptions] Of the processes.
  */
 export async function runCampaign(options) {
-  const { folder, dist, seed, durationMs, log, signal, provoke } = options;
+  const { folder, dist, seed, durationMs, log, signal, provoke, watch, nodeOptions } = options;
   const { actors = [...ACTORS, OUTSIDER] } = options;
   const random = seededRandom(seed);
   const names = actors.filter(({ isOff }) => isOff !== true).map(({ name }) => name);
-  const plan = planChaos({ durationMs, random, names });
+  const plan = options.plan ?? planChaos({ durationMs, random, names });
   mkdirSync(folder, { recursive: true });
   const startMs = monotonicMs();
   const seconds = () => ((monotonicMs() - startMs) / 1_000).toFixed(1);
@@ -44,7 +48,7 @@ export async function runCampaign(options) {
     const why = error.stderr?.trim() || error.message;
     throw Object.assign(new Error(`no S3 server: ${why}`), { code: "NO_SERVER" });
   });
-  const fleet = new Fleet({ world, folder, dist, random });
+  const fleet = new Fleet({ world, folder, dist, random, nodeOptions });
   const counts = {};
   const problems = [];
   try {
@@ -57,8 +61,10 @@ export async function runCampaign(options) {
       const errorMs = { ...plan.skewsMs, [OUTSIDER.name]: plan.offMs };
       await Promise.all(actors.map((actor) => fleet.add(actor, { errorMs: errorMs[actor.name] })));
       log(`${seconds()} s: ${fleet.names.length} processes run`);
+      const unwatch = watch?.(fleet, world);
       if (provoke === undefined) await wreak({ fleet, world, plan, durationMs, counts, problems });
       else await provoke(fleet, world);
+      await unwatch?.();
       log(`${seconds()} s: nothing goes wrong any more`);
       const report = (line) => log(`${seconds()} s: ${line}`);
       // A fleet that cannot come to rest is a finding like any other.

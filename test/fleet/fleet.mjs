@@ -25,6 +25,7 @@ export class Fleet {
    * @param {string} options.folder For journals.
    * @param {string} options.dist The built package that the processes run.
    * @param options.random
+   * @param {string[]} [options.nodeOptions] Of the processes.
    */
   constructor(options) {
     this.#options = options;
@@ -85,6 +86,10 @@ class Member {
     return this.#options.proxy;
   }
 
+  get pid() {
+    return this.#child?.pid;
+  }
+
   get isRunning() {
     return this.#child !== undefined;
   }
@@ -92,7 +97,7 @@ class Member {
   /** Resolves when the process works; rejects when it ends before that. */
   async start({ isRenamed = false } = {}) {
     if (this.#child !== undefined) return;
-    const { world, folder, dist, random, runs, actor, proxy } = this.#options;
+    const { world, folder, dist, random, runs, actor, proxy, nodeOptions } = this.#options;
     if (isRenamed) this.#instanceId = `${actor.name}-${++this.#names}`;
     const number = runs.length + 1;
     const journal = join(folder, `journal-${String(number).padStart(3, "0")}-${actor.name}`);
@@ -114,6 +119,7 @@ class Member {
     const errors = openSync(`${journal}.stderr`, "a");
     const child = fork(INSTANCE, [JSON.stringify(settings)], {
       env: world.environment(actor.name),
+      execArgv: nodeOptions ?? [],
       stdio: ["ignore", "ignore", errors, "ipc"],
     });
     closeSync(errors);

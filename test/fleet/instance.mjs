@@ -6,6 +6,7 @@
  *   audit     reads the whole database, notes it, and answers with a digest
  *   progress  answers with what it has done so far, in numbers
  *   create    adds a record if it is absent; answered with whether it did
+ *   sample    answers with what it takes of its machine
  *   compact, verify, close
  */
 import { AsyncLocalStorage } from "node:async_hooks";
@@ -15,6 +16,7 @@ import { join } from "node:path";
 import { seededRandom } from "../../dist/base/random.js";
 import { monotonicMs, openJournal, sightingOf } from "./journal.mjs";
 import { IDS, Mix, idOf } from "./mix.mjs";
+import { takeSample } from "./sample.mjs";
 
 const settings = JSON.parse(process.argv[2]);
 const say = openJournal(settings.journal);
@@ -110,6 +112,7 @@ const orders = {
   audit,
   progress: () => ({ ...mix.progress, commits, manifestsCollected }),
   create: async ({ id }) => ({ isDone: await mix.create(id) }),
+  sample: () => takeSample(settings.isCached ? settings.cacheFolder : undefined),
   compact: () => brain.compact(),
   verify: () => brain.verify(),
   close: async () => {

@@ -61,6 +61,10 @@ export class World {
     return this.#server.endpoint;
   }
 
+  get gatewayPid() {
+    return this.#server.gatewayPid;
+  }
+
   /** Options of a database in the bucket, through a proxy or directly. */
   storage(endpoint = this.endpoint) {
     const { accessKeyId, secretAccessKey } = this.#server;
