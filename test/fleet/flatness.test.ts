@@ -40,7 +40,7 @@ test("a saw whose teeth are as high as ten times its floor is flat", () => {
 });
 
 test("single peaks, and a single low point, are no leak", () => {
-  const one = samples((minute, i) => MIB * (60 + (i % 40 === 7 ? 300 : 0) - (i === 90 ? 50 : 0)));
+  const one = samples((_, i) => MIB * (60 + (i % 40 === 7 ? 300 : 0) - (i === 90 ? 50 : 0)));
   expect(judgeFlatness(one, TOLERANCE)!.isFlat).toBe(true);
 });
 

@@ -169,7 +169,10 @@ class Member {
         late = setTimeout(() => {
           reject(new Error(`${this.name}: no answer to ${order} in ${withinMs / 1_000} s`));
         }, withinMs);
-        this.#child.send({ order, number, ...options });
+        // It may end while it is told.
+        this.#child.send({ order, number, ...options }, (error) => {
+          if (error !== null) reject(new Error(`${this.name}: ${error.message}`));
+        });
       });
     } finally {
       clearTimeout(late);

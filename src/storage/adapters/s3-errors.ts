@@ -19,6 +19,8 @@ interface SdkError {
     readonly httpStatusCode?: number;
     readonly attempts?: number;
     readonly requestId?: string;
+    /** The date of the answer is minutes off this clock, and what is signed next goes by it. */
+    readonly clockSkewCorrected?: boolean;
   };
   readonly $response?: { readonly headers?: Readonly<Record<string, string>> };
 }
@@ -85,7 +87,11 @@ function judge(error: SdkError, request: S3Request): { code: ErrorCode; why: str
       ? { code: "BRAINY_INVALID_ARGUMENT", why: "no region: set `region`, or AWS_REGION" }
       : { code: "BRAINY_UNAVAILABLE", why: `no answer (${said})` };
   }
-  if (CLOCK_CODES.has(code)) {
+  // Answers to HEAD have no body, and so no code: denied, or signed by a clock that is off. What is
+  // signed next goes by the date of this one; whoever is denied learns it from any other request.
+  const isUnsaid = status === 403 && code === "Unknown";
+  const isClock = isUnsaid && error.$metadata?.clockSkewCorrected === true;
+  if (CLOCK_CODES.has(code) || isClock) {
     const why = `refused (${said}): the clock of this machine differs too much from the store's`;
     return { code: "BRAINY_UNAVAILABLE", why };
   }

@@ -133,6 +133,18 @@ test("[X2] no connection is no answer, and a skewed clock is named", async () =>
   expect(String(await failureOf(skewed.get("k")))).toMatch(/clock of this machine/);
 });
 
+test("[X2] a HEAD that is refused without a reason is denied, unless the clock may be the reason", async () => {
+  for (const [days, code] of [
+    [0, "BRAINY_DENIED"],
+    [1, "BRAINY_UNAVAILABLE"],
+  ] as const) {
+    const date = new Date(systemClock.nowMs() + days * 86_400_000).toUTCString();
+    await using fake = await fakeS3(() => ({ status: 403, headers: { date } }));
+    await using store = await S3Store.open(fake.options);
+    expect(await failureOf(store.head("k"))).toMatchObject({ code });
+  }
+});
+
 test("an error tells where to look and keeps signatures to itself", async () => {
   await using fake = await fakeS3(() => ({
     status: 500,
