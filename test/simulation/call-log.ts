@@ -18,6 +18,8 @@ export class CallLog {
   #moment = 0;
   /** Records whose calls had more orders than were tried. */
   unjudged = 0;
+  /** Calls and reads that were put into an order. */
+  judged = 0;
 
   /** A moment that no other call has. */
   now(): number {
@@ -60,6 +62,7 @@ export class CallLog {
       const calls = [...asked, ...this.#reads.filter((one) => one.id === id)];
       const verdict = linearize(calls);
       if (verdict === "too many") this.unjudged++;
+      else this.judged += calls.length;
       if (verdict !== "not linearizable") continue;
       const lines = calls.toSorted((a, b) => a.begun - b.begun).map((call) => lineOf(call));
       throw new Error(`no order of the calls on ${id} explains them:\n${lines.join("\n")}`);

@@ -55,6 +55,8 @@ export interface SimulationResult {
   readonly skipped: number;
   readonly decisions: number;
   readonly manifests: number;
+  /** How much each checker has judged. */
+  readonly checkers: Readonly<Record<string, number>>;
   /** How often each kind of fault occurred; those that did not are not there. */
   readonly faults: Readonly<Partial<Record<FaultKind, number>>>;
 }
@@ -153,6 +155,12 @@ export class World {
       skipped: this.history.skipped,
       decisions: this.history.decisions,
       manifests: this.manifests,
+      checkers: {
+        "records in reads": this.history.checks,
+        "decisions in their chain": this.history.decisions,
+        "calls in an order": this.history.calls.judged,
+        ...Object.fromEntries(this.#structure.judged),
+      },
       faults: Object.fromEntries(this.faults.counts),
     };
   }

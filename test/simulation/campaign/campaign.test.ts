@@ -37,7 +37,7 @@ test("[Z5] one seed is one trace in two processes, compiled, and here", async ()
   }
 });
 
-test("a campaign runs all modes until it has done enough, and adds up what they did", async () => {
+test("a campaign runs modes in turn until it has done enough, and adds up what they did", async () => {
   const report = await runCampaign({
     child,
     jobs: 2,
@@ -45,17 +45,18 @@ test("a campaign runs all modes until it has done enough, and adds up what they 
     rssBytesMax: 2 ** 30,
     firstSeed: 1,
     durationMs: 60_000,
-    operationsMax: 300,
+    operationsMax: 100,
+    modes: ["crdt", "last-write-wins"],
     nowMs: () => 0,
     log: () => {},
     onFailure: () => {},
   });
   expect(report.failures).toEqual([]);
-  expect(Object.keys(report.runs).length).toBeGreaterThanOrEqual(4);
-  expect(report.totals["operations"]).toBeGreaterThanOrEqual(300);
+  expect(Object.keys(report.runs).toSorted()).toEqual(["crdt", "last-write-wins"]);
+  expect(report.totals["operations"]).toBeGreaterThanOrEqual(100);
   const text = markdownOf(report, { command: "npm x", when: "today", machine: "here" });
   expect(text).toContain(
-    `| records judged | ${report.totals["checks"]!.toLocaleString("en-US")} |`,
+    `| judged: records in reads | ${report.totals["checks"]!.toLocaleString("en-US")} |`,
   );
 });
 

@@ -12,6 +12,8 @@ import { SegmentFold } from "./segment-fold.ts";
 /** Feeds every object that takes effect, and every delete, to all checks of a bucket. */
 export class BucketChecks {
   readonly record = new BucketRecord();
+  /** How much was judged: objects stored, by kind, and deletes. */
+  readonly judged = new Map<string, number>();
   readonly #checks: readonly BucketCheck[];
   readonly #fail: (error: unknown) => void;
   readonly #nowMs: () => number;
@@ -47,6 +49,7 @@ export class BucketChecks {
   stored(key: string, bytes: Uint8Array<ArrayBuffer>): void {
     this.#guard(() => {
       const object = this.record.read(key, bytes, this.#nowMs());
+      this.#count(`${object.kind} objects`);
       for (const check of this.#checks) {
         check.stored?.(object, this.record)?.catch((error: unknown) => this.#fail(error));
       }
@@ -58,9 +61,14 @@ export class BucketChecks {
     this.#guard(() => {
       const object = this.record.objects.get(key);
       if (object === undefined) return;
+      this.#count("deletes");
       for (const check of this.#checks) check.deleted?.(object, this.record, this.#nowMs());
       this.record.deleted(key);
     });
+  }
+
+  #count(what: string): void {
+    this.judged.set(what, (this.judged.get(what) ?? 0) + 1);
   }
 
   /** A check is no part of the request that it looks at: what it throws fails the run, not that. */
