@@ -98,6 +98,16 @@ export const MERGE_MUTANTS = [
     seedsMax: 40,
   },
   {
+    name: "orphans-above-the-floor-go",
+    file: STATE,
+    find: "if (base === undefined) return above.length === 0 ? undefined : { base, patches: above };",
+    replace: "if (base === undefined) return undefined;",
+    story: "a patch of nothing is nothing",
+    breaks: "J2",
+    world: SKEWED,
+    seedsMax: 40,
+  },
+  {
     name: "patch-over-a-delete",
     file: STATE,
     find: 'if (base === undefined || base.kind === "delete") return undefined;',

@@ -45,7 +45,11 @@ export class SegmentFold implements BucketCheck {
     const wanted = new Map(
       [...this.#covered].map(([id, operations]) => [id, this.#fold(operations)] as const),
     );
-    return this.#compare(manifest, masks, wanted);
+    // What may still meet something older is kept, a delete as well: only the floor ends that.
+    const kept = [...this.#covered]
+      .filter(([, operations]) => operations.at(-1)!.version > manifest.floor)
+      .map(([id]) => id);
+    return this.#compare(manifest, { masks, wanted, kept });
   }
 
   /** Junk is left out: what comes at or below the floor was never acknowledged. */
@@ -66,10 +70,15 @@ export class SegmentFold implements BucketCheck {
   }
 
   async #compare(
-    { number, segments }: Manifest,
-    masks: readonly ReadonlySet<number>[],
-    wanted: ReadonlyMap<string, Seen | undefined>,
+    { number, segments, floor }: Manifest,
+    expected: {
+      readonly masks: readonly ReadonlySet<number>[];
+      readonly wanted: ReadonlyMap<string, Seen | undefined>;
+      /** Records that have a row, shown or not. */
+      readonly kept: readonly string[];
+    },
   ): Promise<void> {
+    const { masks, wanted, kept } = expected;
     const shown = new Map<string, Seen | undefined>();
     for (const [i, { key }] of segments.entries()) {
       for (const [row, { id, seen }] of (await this.#rows.get(key))!.entries()) {
@@ -83,6 +92,10 @@ export class SegmentFold implements BucketCheck {
       const [is, should] = [textOf(shown.get(id)), textOf(wanted.get(id))];
       if (is === should) continue;
       throw new Error(`manifest ${number}: segments show ${id} as\n  ${is}, not as\n  ${should}`);
+    }
+    for (const id of kept) {
+      if (shown.has(id)) continue;
+      throw new Error(`manifest ${number}: nothing stands for ${id}, and the floor is at ${floor}`);
     }
   }
 }
