@@ -28,9 +28,12 @@ const rows = existsSync(report)
   : [];
 rmSync(folder, { recursive: true });
 
+const modelOf = ({ name }) => name.split(",")[0];
 const format = (number) => number.toLocaleString("en-US");
 console.log("\n| model | actors | rule | states | verdict | seconds |");
 console.log("| --- | --- | --- | ---: | --- | ---: |");
+// Two files run at once; a model's rows belong together.
+rows.sort((a, b) => modelOf(a).localeCompare(modelOf(b)));
 for (const { name, actors, rule, states, verdict, seconds } of rows) {
   console.log(
     `| ${name} | ${actors} | ${rule} | ${format(states)} | ${verdict} | ${seconds.toFixed(1)} |`,

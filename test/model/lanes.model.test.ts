@@ -38,7 +38,7 @@ const WRONG = [
   ["a lane is retired before the floor passes it", "acknowledged operation is lost", 0],
   ["a lane without a beginning is read", "a reader waits", 0],
   ["a seal that is met proves that the slot is absent", "twice", 1],
-  ["an open record below the manifest is written behind", "acknowledged operation is lost", 0],
+  ["an open record below the manifest is written behind", "twice", 0],
   ["what an earlier PUT may have written is appended again", "twice", 1],
   ["a slot of a retired lane is not looked for", "twice", 0],
   ["a conflict counts as lost", "twice", 1],
