@@ -46,11 +46,17 @@ export class Actor {
   readonly #trade: Trade;
   isDone = false;
   #run = 0;
+  #life: Life | undefined;
 
   constructor(world: World, name: string, trade: Trade = new Embedded(world)) {
     this.#world = world;
     this.#name = name;
     this.#trade = trade;
+  }
+
+  /** Its process ends here; another one follows. */
+  kill(): void {
+    this.#life?.kill();
   }
 
   start(): void {
@@ -68,6 +74,7 @@ export class Actor {
     };
     const onDeath = (): void => follow(scheduler.below(10_000));
     const life = new Life({ world: this.#world, trade: this.#trade, process, onDeath });
+    this.#life = life;
     life.live().then(
       () => follow(scheduler.below(5_000)),
       (error: unknown) => {
@@ -147,6 +154,12 @@ class Life {
     this.#reader = new Reader(options.world, options.process);
   }
 
+  kill(): void {
+    if (!this.#process.isAlive) return;
+    this.#process.kill();
+    this.#onDeath();
+  }
+
   async live(): Promise<void> {
     const { scheduler, plan } = this.#world;
     const open = this.#trade.begin(this.#process);
@@ -156,6 +169,7 @@ class Life {
     while (this.#world.stepsLeft-- > 0) {
       await this.#work.during(() => this.#act());
       this.#checkBackground();
+      this.#world.copies?.mayReturn();
       await this.#think();
       if (scheduler.chance(0.04)) break;
     }
@@ -180,9 +194,7 @@ class Life {
     const deathMs = soon();
     if (faults.occurs("death", plan.deathRate)) {
       scheduler.after(deathMs, () => {
-        if (!this.#process.isAlive || this.#world.isCalm) return;
-        this.#process.kill();
-        this.#onDeath();
+        if (!this.#world.isCalm) this.kill();
       });
     }
     for (let i = 0; i < 3; i++) {

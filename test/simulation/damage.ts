@@ -40,6 +40,15 @@ export class Damage<Object extends Held> {
     for (const key of this.#damaged.keys()) this.#repair(key);
   }
 
+  /** All objects with the bytes that were stored. */
+  copy(): Map<string, Object> {
+    const copy = new Map(this.#objects);
+    for (const [key, { right, wrong }] of this.#damaged) {
+      if (copy.get(key) === wrong) copy.set(key, right);
+    }
+    return copy;
+  }
+
   /** Each kind of object as often as another: there are many slots, and one document of settings. */
   #victim(): string | undefined {
     const kinds = new Map<string, string[]>();

@@ -42,6 +42,8 @@ export const FAULT_KINDS = [
   "torn-object",
   /** A stored object has another bit, until the right bytes are put back. */
   "bit-flip",
+  /** All objects are replaced by an older copy of them, between two lives of all processes. */
+  "restored-copy",
   /** Equal bytes have equal etags. */
   "equal-etags",
   /** Etags are quoted. */
@@ -55,6 +57,14 @@ export const FAULT_KINDS = [
   /** Somebody uploads shared settings that nobody may take up. */
   "wrong-upload",
 ] as const;
+
+/** Those of them that need a fleet. */
+export const FLEET_FAULT_KINDS: readonly FaultKind[] = [
+  "hint-lost",
+  "hint-repeated",
+  "hint-garbled",
+  "wrong-upload",
+];
 
 /** One of `FAULT_KINDS`. */
 export type FaultKind = (typeof FAULT_KINDS)[number];

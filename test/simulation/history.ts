@@ -45,7 +45,7 @@ export class History {
   readonly #byVersion = new Map<string, Happened>();
   readonly #storedAt = new Map<string, number>();
   /** Calls under conditions, and strong reads of their records. */
-  readonly calls = new CallLog();
+  readonly calls: CallLog;
   readonly #order = new LaneOrder();
   readonly #required = new Knowledge(this.#order);
   readonly #acknowledgedTokens = new Map<string, string>();
@@ -58,8 +58,33 @@ export class History {
   /** Records that had too many unknown outcomes at once to be judged. */
   skipped = 0;
 
-  constructor(judge: Judge = JUDGES["last-write-wins"]) {
+  constructor(judge: Judge = JUDGES["last-write-wins"], calls: CallLog = new CallLog()) {
     this.#judge = judge;
+    this.calls = calls;
+  }
+
+  /**
+   * That of a store in which an older copy was put back: of what had happened `before`, what these
+   * objects of the log hold. It is there now, so that what was required of it is required again.
+   */
+  static ofCopy(
+    before: History,
+    objects: readonly { readonly key: string; readonly bytes: Uint8Array }[],
+  ): History {
+    const history = new History(before.#judge, new CallLog({ isIncomplete: true }));
+    for (const { key, bytes } of objects) history.stored(key, bytes);
+    for (const version of before.#required.versions()) {
+      const happened = history.#byVersion.get(version);
+      if (happened !== undefined) history.acknowledged(version, happened.token);
+    }
+    for (const [version, decision] of before.#decisions) {
+      if (history.isStored(version)) history.#decisions.set(version, decision);
+    }
+    history.acknowledgedCount = before.acknowledgedCount;
+    history.checks = before.checks;
+    history.decisions = before.decisions;
+    history.skipped = before.skipped;
+    return history;
   }
 
   /** To be called with every object that takes effect in the store. */

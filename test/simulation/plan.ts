@@ -15,6 +15,8 @@ export interface Plan {
   readonly holderStallRate: number;
   /** Chance that a process only reads, and looks away for long. */
   readonly pinnedRate: number;
+  /** Chance that an older copy of everything is put back after an act. */
+  readonly restoreRate: number;
   readonly idleRate: number;
   readonly jumpRate: number;
   readonly skewMs: number;
@@ -37,6 +39,7 @@ export function planOf(scheduler: Scheduler): Plan {
     stallRate: scheduler.pick([0, 0, 0.2, 0.5]),
     holderStallRate: scheduler.pick([0, 0, 0, 0.02, 0.3]),
     pinnedRate: scheduler.pick([0, 0, 0.15]),
+    restoreRate: scheduler.pick([0, 0, 0, 0.1]),
     idleRate: scheduler.pick([0, 0.02, 0.15]),
     jumpRate: scheduler.pick([0, 0, 0, 0, 0.2]),
     skewMs: scheduler.pick([0, 1_000, 4_000]),

@@ -3,6 +3,7 @@ import type { Database } from "../../src/engine/database.ts";
 import type { Fault } from "./faults.ts";
 import { Actor, checkCheckpoint, knownOf } from "./actor.ts";
 import { CONDITIONAL_IDS, everything, textOf } from "./observe.ts";
+import { OlderCopies } from "./older-copies.ts";
 import { HOUR, MINUTE, type Plan } from "./plan.ts";
 import { VirtualStore } from "./virtual-store.ts";
 import { World, type SimulationResult, type WorldOptions } from "./world.ts";
@@ -57,6 +58,11 @@ function textOfError(error: unknown): string {
 async function runEmbedded(world: World): Promise<void> {
   const { scheduler, plan } = world;
   const actors = Array.from({ length: plan.actors }, (_, i) => new Actor(world, `p${i}`));
+  const endAll = (): void => {
+    for (const actor of actors) actor.kill();
+    world.killAll();
+  };
+  world.copies = new OlderCopies(world, { rate: plan.restoreRate, endAll });
   for (const actor of actors) actor.start();
   await world.until("the actors to stop", () => actors.every(({ isDone }) => isDone));
   calmDown(world);

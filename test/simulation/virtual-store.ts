@@ -20,7 +20,8 @@ import { Trouble } from "./trouble.ts";
 import type { VirtualProcess } from "./virtual-process.ts";
 import { FATES, type Fate, type Weather } from "./weather.ts";
 
-interface Held {
+/** An object as it is stored. */
+export interface Held {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly etag: Etag;
   readonly modifiedMs: number;
@@ -49,6 +50,8 @@ export class Bucket {
   onDeleted: (key: string) => void = () => {};
   /** Requests on their way whose sender heard no answer. */
   zombies = 0;
+  /** Requests that were sent to another one have no effect any more. */
+  generation = 0;
   readonly #storm: Trouble;
   readonly #full: Trouble;
   readonly #damage: Damage<Held>;
@@ -87,6 +90,29 @@ export class Bucket {
     this.#damage.repairAll();
   }
 
+  /** All objects as they are, but for damage. */
+  copy(): ReadonlyMap<string, Held> {
+    return this.#damage.copy();
+  }
+
+  /** Replaces all objects. Some ways to do so keep their times and etags, others do not. */
+  putBack(copy: ReadonlyMap<string, Held>): void {
+    const { nowMs: modifiedMs } = this.scheduler;
+    const isNew = this.scheduler.chance(0.5);
+    this.generation++;
+    this.objects.clear();
+    for (const [key, held] of copy) {
+      const etag = this.#etagOf(held.bytes);
+      this.objects.set(key, isNew ? { ...held, etag, modifiedMs } : held);
+    }
+  }
+
+  #etagOf(bytes: Uint8Array<ArrayBuffer>): Etag {
+    const { hasContentEtags, hasQuotedEtags } = this.weather;
+    const bare = hasContentEtags ? checksumHex(bytes) : `v${++this.#version}`;
+    return (hasQuotedEtags ? `"${bare}"` : bare) as Etag;
+  }
+
   /** Throws where the store takes a request of this kind and does nothing. */
   refuse(what: string, method: Method): void {
     const { stormRate, fullRate } = this.weather;
@@ -104,7 +130,7 @@ export class Bucket {
     const expected =
       condition !== undefined && "ifMatch" in condition ? condition.ifMatch : undefined;
     const isIgnored = this.defect === "ignores-if-absent" && expected === undefined;
-    const { conflictStatus, oddConflictRate, hasContentEtags, hasQuotedEtags } = this.weather;
+    const { conflictStatus, oddConflictRate } = this.weather;
     if (condition !== undefined && current !== expected && !isIgnored) {
       const status = conflictStatus === 404 && current !== undefined ? 412 : conflictStatus;
       throw refusal(`put ${key}`, status, current ?? "nothing");
@@ -113,13 +139,12 @@ export class Bucket {
       throw refusal(`put ${key}`, 409, "ConditionalRequestConflict");
     }
     const { nowMs: modifiedMs } = this.scheduler;
-    const bare = hasContentEtags ? checksumHex(bytes) : `v${++this.#version}`;
-    const etag = hasQuotedEtags ? `"${bare}"` : bare;
+    const etag = this.#etagOf(bytes);
     if (this.scheduler.chance(0.05)) this.#past = new Map(this.objects);
-    this.objects.set(key, { bytes, etag: etag as Etag, modifiedMs });
+    this.objects.set(key, { bytes, etag, modifiedMs });
     this.onStored(key, bytes);
     this.#damage.mayStrike(this.weather.rotRate);
-    return { etag: etag as Etag, storeMs: modifiedMs };
+    return { etag, storeMs: modifiedMs };
   }
 
   get(
@@ -248,7 +273,9 @@ export class VirtualStore implements ObjectStore {
     const { duplicateRate, zombieMs } = this.#bucket.weather;
     const againMs = scheduler.random.next() ** 3 * zombieMs;
     if (options.condition !== undefined && this.#bucket.faults.occurs("duplicate", duplicateRate)) {
+      const { generation } = this.#bucket;
       const again = (): void => {
+        if (generation !== this.#bucket.generation) return;
         const { kind } = attempt(() => this.#bucket.put(key, own, options.condition));
         if (kind === "value") scheduler.note(`${this.#process.name} put ${key}: again`);
       };
@@ -304,6 +331,7 @@ export class VirtualStore implements ObjectStore {
     const { what, effect, method } = request;
     const { scheduler } = this.#bucket;
     this.requests++;
+    const { generation } = this.#bucket;
     const { fate, lateMs } = this.#fate(method);
     const { thereMs, backMs } = this.#ways(method);
     return new Promise((resolve, reject) => {
@@ -314,14 +342,16 @@ export class VirtualStore implements ObjectStore {
         });
       };
       const arrive = (): void => {
+        if (fate === "late-effect") this.#bucket.zombies--;
+        if (generation !== this.#bucket.generation) return;
         const outcome = attempt(() => {
           this.#bucket.refuse(what, method);
           return effect();
         });
         const said = outcome.kind === "value" ? fate : String(outcome.error);
         scheduler.note(`${this.#process.name} ${what}${said === "answered" ? "" : `: ${said}`}`);
-        if (fate === "late-effect") this.#bucket.zombies--;
-        else if (fate === "answer-lost") fail(TIME_OUT_MS);
+        if (fate === "late-effect") return;
+        if (fate === "answer-lost") fail(TIME_OUT_MS);
         else if (fate === "error-after-effect") fail(backMs);
         else {
           scheduler.after(backMs, () => {

@@ -17,6 +17,7 @@ import { History } from "./history.ts";
 import { Holders } from "./holders.ts";
 import { JUDGES } from "./oracle.ts";
 import { BLIND_IDS } from "./observe.ts";
+import type { Effect, OlderCopies } from "./older-copies.ts";
 import { HOUR, MINUTE, planOf, type Plan } from "./plan.ts";
 import { Scheduler } from "./scheduler.ts";
 import { VirtualProcess } from "./virtual-process.ts";
@@ -76,14 +77,20 @@ const DAMAGE = ["torn-read", "flipped-read", "torn-object", "bit-flip"] as const
 export class World {
   readonly scheduler: Scheduler;
   readonly faults: Faults;
-  readonly history: History;
+  history: History;
   readonly resolution: ConflictResolution;
   readonly #resolves: boolean;
   readonly #foldsByVersion: boolean;
-  readonly #structure: BucketChecks;
+  #structure: BucketChecks;
+  /** Of a time that has passed, while what had happened by then is judged again. */
+  #replayedMs: number | undefined;
+  /** Puts older copies back, where there is somebody who does. */
+  copies: OlderCopies | undefined;
   readonly bucket: Bucket;
   readonly plan: Plan;
   readonly #seed: number;
+  readonly #processes: VirtualProcess[] = [];
+  readonly #isJudged: boolean;
   readonly #holders: Holders;
   readonly checkpoints = new Map<string, Pinned>();
   /** Every slot that a process said is durable, in the order in which they said so. */
@@ -102,6 +109,7 @@ export class World {
     const { seed, defect, plan, resolution = "last-write-wins", foldsByVersion = false } = options;
     this.#resolves = options.resolves === true;
     this.#seed = seed;
+    this.#isJudged = options.structure !== false;
     this.resolution = resolution;
     this.history = new History(JUDGES[this.#resolves ? "resolver" : resolution]);
     this.#foldsByVersion = foldsByVersion;
@@ -111,18 +119,45 @@ export class World {
     const { scheduler, faults } = this;
     const weather = { ...weatherOf(scheduler, faults, this.plan), ...options.weather };
     this.bucket = new Bucket({ scheduler, faults, weather, defect });
-    this.#structure = BucketChecks.of({
-      resolution,
-      fail: (error) => this.fail(error),
-      nowMs: () => scheduler.nowMs,
-    });
+    this.#structure = this.#newStructure();
     this.bucket.onStored = (key, bytes) => {
       this.history.stored(key, bytes);
-      if (options.structure !== false) this.#structure.stored(key, bytes);
+      this.copies?.happened(key, bytes);
+      if (this.#isJudged) this.#structure.stored(key, bytes);
     };
-    this.bucket.onDeleted = (key) => this.#structure.deleted(key);
+    this.bucket.onDeleted = (key) => {
+      this.copies?.happened(key, undefined);
+      this.#structure.deleted(key);
+    };
     this.stepsLeft = this.plan.steps;
     this.#holders = new Holders({ scheduler, faults, rate: this.plan.holderStallRate });
+  }
+
+  #newStructure(): BucketChecks {
+    return BucketChecks.of({
+      resolution: this.resolution,
+      fail: (error) => this.fail(error),
+      nowMs: () => this.#replayedMs ?? this.scheduler.nowMs,
+    });
+  }
+
+  /** Everything is as it was once these had happened. */
+  startOver(past: {
+    readonly history: History;
+    readonly checkpoints: ReadonlyMap<string, Pinned>;
+    readonly effects: readonly Effect[];
+  }): void {
+    this.history = past.history;
+    this.checkpoints.clear();
+    for (const [name, pinned] of past.checkpoints) this.checkpoints.set(name, pinned);
+    this.#structure = this.#newStructure();
+    if (!this.#isJudged) return;
+    for (const { key, bytes, atMs } of past.effects) {
+      this.#replayedMs = atMs;
+      if (bytes === undefined) this.#structure.deleted(key);
+      else this.#structure.stored(key, bytes);
+    }
+    this.#replayedMs = undefined;
   }
 
   /** What the store's bad days, and other processes, may do to a call. */
@@ -181,10 +216,17 @@ export class World {
   newProcess(name: string, isSteady = false): VirtualProcess {
     const skewMs = Math.round((2 * this.scheduler.random.next() - 1) * this.plan.skewMs);
     const isWrong = this.faults.occurs("clock-skew", isSteady || skewMs === 0 ? 0 : 1);
-    return new VirtualProcess(`${name}.${++this.incarnations}`, this.scheduler, {
+    const process = new VirtualProcess(`${name}.${++this.incarnations}`, this.scheduler, {
       skewMs: isWrong ? skewMs : 0,
       suspends: this.scheduler.chance(0.5),
     });
+    this.#processes.push(process);
+    return process;
+  }
+
+  /** Whatever still runs, also of those whose work is done. */
+  killAll(): void {
+    for (const process of this.#processes.splice(0)) process.kill();
   }
 
   open(
