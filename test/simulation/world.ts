@@ -275,7 +275,7 @@ export class World {
       onEvent: (event) => {
         if (event.type === "committed") this.manifests++;
         const { type, ...more } = event;
-        this.#holders.heard(process, type);
+        if (!this.isCalm) this.#holders.heard(process, type);
         if (type !== "index_updated") {
           this.scheduler.note(`${process.name} * ${type} ${JSON.stringify(more)}`);
         }
