@@ -150,7 +150,8 @@ export class BucketRecord {
     const retired = new Map(this.newest?.retired);
     const listed = new Set(manifest.lanes.map(({ lane }) => lane));
     for (const { lane, cursor } of this.newest?.manifest.lanes ?? []) {
-      if (!listed.has(lane)) retired.set(lane, cursor);
+      if (listed.has(lane)) continue;
+      retired.set(lane, Math.max(cursor, retired.get(lane) ?? -1));
     }
     const link = { manifest, atMs, retired };
     this.chain.set(manifest.number, link);
@@ -184,6 +185,8 @@ export class BucketRecord {
 /** Whether a manifest can do without a slot: it is in segments, behind a seal, or of a lane that left. */
 export function covers({ manifest, retired }: ChainLink, lane: LaneId, number: number): boolean {
   const entry = manifest.lanes.find((listed) => listed.lane === lane);
+  // Whose open record came again may be listed again; what it was before stays covered.
+  if (number <= (retired.get(lane) ?? -1)) return true;
   if (entry === undefined) return retired.has(lane);
   return number <= entry.cursor || (entry.seal !== undefined && number > entry.seal.slot);
 }

@@ -51,6 +51,20 @@ test("[B2] the delete of a slot that a manifest does not cover, or that nobody c
   expect(none.finding).toContain("before there was a manifest");
 });
 
+test("[B2] what a lane was before it was retired is covered, also when its open record comes again", () => {
+  const { bucket } = history();
+  bucket.nowMs += 25 * HOUR;
+  bucket.delete(manifestKey(1));
+  for (const number of [0, 1, 2]) bucket.delete(slotKey(A, number));
+  bucket.manifest(3, { segments: [], lanes: [] });
+  // The open record of a lane of which a seal was left is sent again, and looks like a new one.
+  bucket.slot(A, 0);
+  bucket.manifest(4, { segments: [], lanes: [entryOf(A, 0)] });
+  bucket.nowMs += 25 * HOUR;
+  bucket.delete(slotKey(A, 3));
+  expect(bucket.finding).toBeUndefined();
+});
+
 test("[B2] a manifest that is deleted too soon, or is the newest, is found", () => {
   const { bucket } = history();
   bucket.nowMs += HOUR - 1;
@@ -100,6 +114,7 @@ test("[B2] a seal that others made and that does not live for a day is found", (
   const lanes = [entryOf(A, 3, { lastVersion: versionOf(A, 2), seal: { slot: 3, seenMs: 1 } })];
   bucket.manifest(1, { segments: [], lanes });
   bucket.nowMs += 23 * HOUR;
+  bucket.delete(manifestKey(1));
   bucket.delete(slotKey(A, 3));
   expect(bucket.finding).toContain("a seal that others made");
 });
