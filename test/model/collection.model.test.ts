@@ -305,7 +305,7 @@ function subject(protocol: Protocol): Subject<State> {
 }
 
 test("[C1] [M2] [C4] as specified, nothing that is named or pinned is deleted", () => {
-  expectToHold(subject("as specified"), 100_000);
+  expectToHold(subject("as specified"), 900_000);
 }, 1_200_000);
 
 for (const [protocol, what] of WRONG) {

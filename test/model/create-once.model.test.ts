@@ -157,7 +157,7 @@ function subject(protocol: Protocol): Subject<State> {
 }
 
 test("[A1] [A2] [A3] as specified, what a creator believes is what is there", () => {
-  expectToHold(subject("as specified"), 1_000);
+  expectToHold(subject("as specified"), 10_000);
 }, 1_200_000);
 
 for (const [protocol, what] of WRONG) {

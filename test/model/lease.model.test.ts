@@ -262,7 +262,7 @@ function subject(protocol: Protocol): Subject<State> {
 }
 
 test("[L1] [L4] as specified, a record is added once, in any interleaving", () => {
-  expectToHold(subject("as specified"), 100_000);
+  expectToHold(subject("as specified"), 350_000);
 }, 1_200_000);
 
 for (const protocol of WRONG) {

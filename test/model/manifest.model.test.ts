@@ -389,7 +389,7 @@ for (const bounds of BOUNDS) {
   const { uploads, losses } = bounds;
   const within = `${uploads} uploads, ${losses} lost answers`;
   test(`[M3] [C1] as specified, no commit is lost and nothing that is named is deleted: ${within}`, () => {
-    expectToHold(subject({ protocol: "as specified", ...bounds }), 100_000);
+    expectToHold(subject({ protocol: "as specified", ...bounds }), 150_000);
   }, 1_200_000);
 }
 
