@@ -160,6 +160,13 @@ export class World {
     this.#replayedMs = undefined;
   }
 
+  /** Throws when the bucket holds what nothing needs, or marks of operations that are to be gone. */
+  checkLeftovers(isErased: (mark: string) => boolean): void {
+    // With other ways to resolve conflicts what nobody sees may still decide something.
+    const isPlain = this.resolution === "last-write-wins";
+    this.#structure.checkLeftovers(isPlain ? isErased : () => false);
+  }
+
   /** What the store's bad days, and other processes, may do to a call. */
   isExpected(error: unknown): boolean {
     const { counts } = this.faults;
@@ -248,7 +255,8 @@ export class World {
       maskBytesInlineMax,
       flushSlots,
       flushOperations: 4 * flushSlots,
-      mergeFanIn: 2 + (flushSlots % 2),
+      // Where merges are rare, only its age tells that something is to be rewritten.
+      ...(flushSlots < 20 ? { mergeFanIn: 2 + (flushSlots % 2) } : { maskedShareMax: 1 }),
       // Every step of erasing is due after two minutes, so that ages matter within a run.
       deletedGoneWithinMs: 8 * MINUTE,
     };

@@ -3,6 +3,7 @@ import { CONDITIONAL_IDS } from "../observe.ts";
 import { JUDGES } from "../oracle.ts";
 import { BucketRecord, type BucketCheck } from "./bucket-record.ts";
 import { DecisionChain } from "./decision-chain.ts";
+import { garbageOf, remainsOf } from "./garbage.ts";
 import { LaneSlots } from "./lane-slots.ts";
 import { LeaseEpochs } from "./lease-epochs.ts";
 import { ManifestChain } from "./manifest-chain.ts";
@@ -69,6 +70,15 @@ export class BucketChecks {
 
   #count(what: string): void {
     this.judged.set(what, (this.judged.get(what) ?? 0) + 1);
+  }
+
+  /** Throws when there is something that nothing needs, or bytes with a mark that is to be gone. */
+  checkLeftovers(isErased: (mark: string) => boolean): void {
+    const nowMs = this.#nowMs();
+    const garbage = garbageOf(this.record, nowMs);
+    if (garbage.length > 0) throw new Error(`nothing needs ${garbage.join(", ")}`);
+    const remains = remainsOf(this.record, { nowMs, isErased });
+    if (remains.length > 0) throw new Error(`what is gone is still there: ${remains.join(", ")}`);
   }
 
   /** A check is no part of the request that it looks at: what it throws fails the run, not that. */

@@ -23,7 +23,7 @@ import type { Draft } from "../../../src/format/operation.ts";
 import { encodeSlot, type Slot } from "../../../src/format/slot.ts";
 import { makeVersion, type LaneId, type Version } from "../../../src/format/version.ts";
 import { BucketChecks } from "./bucket-checks.ts";
-import type { BucketCheck } from "./bucket-record.ts";
+import type { BucketCheck, BucketRecord } from "./bucket-record.ts";
 
 /** The database of everything made here. */
 const DATABASE = "made";
@@ -60,6 +60,10 @@ export class MadeBucket {
     });
     const config = { settings: { partitionCount: 1 } };
     this.#checks.stored(CONFIG_KEY, new Uint8Array(encodeText(JSON.stringify(config))));
+  }
+
+  get record(): BucketRecord {
+    return this.#checks.record;
   }
 
   put(key: string, bytes: Uint8Array): void {
