@@ -19,11 +19,11 @@ const { values } = parseArgs({
   },
 });
 
+const TESTS = ["test/power-loss/power-loss", "test/power-loss/cache"];
+
 const run = spawn(
   "npx",
-  "vitest run --project fast --testTimeout 600000 test/power-loss/power-loss test/power-loss/cache".split(
-    " ",
-  ),
+  ["vitest", "run", "--project", "fast", "--testTimeout", "600000", ...TESTS],
   {
     env: {
       ...process.env,

@@ -107,6 +107,8 @@ export class Disk {
   onEntry: (by: string) => void = () => {};
   isReadOnly = false;
   syncs = 0;
+  /** Files that were open at the same time, at most. */
+  openedMax = 0;
   writes = 0;
   #nextNumber: number;
   #nextId: number;
@@ -201,6 +203,7 @@ export class Disk {
     const inode = this.#find(path, "open");
     inode.opened++;
     this.#files.set(++this.#nextFile, inode);
+    this.openedMax = Math.max(this.openedMax, this.#files.size);
     return this.#nextFile;
   }
 

@@ -147,6 +147,23 @@ test("[F10] of a folder that was removed by hand nothing is made durable", async
   expect(await store.get("a/k")).toBeUndefined();
 });
 
+test("[F10] what was read from a thousand folders is made durable with few files open", async () => {
+  const { disk, model } = newDisk();
+  const writer = await open(disk);
+  for (let i = 0; i < 1_000; i++) await writer.put(`log/${i}/0`, some);
+  const reader = await open(disk);
+  for (let i = 0; i < 1_000; i++) await reader.get(`log/${i}/0`);
+  await nameAndDie(disk.calls(), "log/999/1");
+  await reader.get("log/999/1");
+  const { syncs } = disk;
+  disk.openedMax = 0;
+  await reader.put("k", some);
+  // Of each lane, of the file, of its folder, and of three folders above.
+  expect(disk.syncs - syncs).toBeGreaterThanOrEqual(1_002);
+  expect(disk.openedMax).toBeLessThan(32);
+  for (const keys of await keysLeft(disk, model)) expect(keys).toContain("log/999/1");
+});
+
 test("[F10] whoever reads without end still owes the fsync of every folder, once", async () => {
   const { disk } = newDisk();
   const calls = disk.calls();

@@ -5,6 +5,9 @@ import { ifThere } from "./file-temporaries.ts";
 /** Files remembered before all are forgotten, and made durable once more when they are read. */
 const KNOWN_MAX = 100_000;
 
+/** Folders synced at the same time. */
+const SYNCS_AT_ONCE = 16;
+
 /**
  * What one store has read and does not know to be durable. Another process may have named it and
  * died, or still wait for its fsync; whoever has read it may write what makes no sense without it.
@@ -47,7 +50,12 @@ export class FileSightings {
   /** Makes durable what was read so far. Rejects with `BRAINY_FENCED` when an fsync fails. */
   async settle(): Promise<void> {
     if (this.#open.size === 0) return;
-    await Promise.all([...this.#open].map((entry) => this.#settleFolder(...entry)));
+    // A database may have more lanes than a process may have open files.
+    const left = [...this.#open].values();
+    const settleSome = async (): Promise<void> => {
+      for (const [folder, open] of left) await this.#settleFolder(folder, open);
+    };
+    await Promise.all(Array.from({ length: SYNCS_AT_ONCE }, settleSome));
   }
 
   async #settleFolder(folder: string, open: Set<Etag>): Promise<void> {
