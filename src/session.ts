@@ -432,7 +432,7 @@ export class Session {
     });
     this.#settings.start({
       mayWrite: this.role !== "reader",
-      fleet: () => ({ registry, holder: database.view?.manifest.holder ?? "" }),
+      fleet: () => ({ registry, holder: database.holder }),
     });
     if (opened === undefined) return;
     monitor.hints = () => {

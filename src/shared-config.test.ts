@@ -448,6 +448,16 @@ test("[Y6] the file shows who is there, and is rewritten when that changes and n
   expect(isSealedConfig(await world.config())).toBe(true);
 });
 
+test("[Y6] a writer without an index that maintains shows who has come", async () => {
+  const world = new World();
+  const writer = await world.open({ role: "writer", instanceId: "w" }, { writeOnly: true });
+  await writer.add([1, 0], {}, { id: "a" });
+  await writer.compact();
+  await world.open({ role: "hybrid", instanceId: "h" });
+  await world.time.pass(250_000);
+  expect(Object.keys((await world.config()).instances).toSorted()).toEqual(["h", "w"]);
+});
+
 test("[Y6] a document that was refused is not written over to show instances", async () => {
   const world = new World();
   await world.fleet();

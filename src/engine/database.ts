@@ -160,9 +160,14 @@ export class Database implements AsyncDisposable {
     return this.#config?.settings.distanceMetric ?? this.#wanted.metric ?? "cosine";
   }
 
+  /** The run that maintains, as of the newest manifest that is known here; empty for nobody. */
+  get holder(): string {
+    return this.#following?.manifest.holder ?? "";
+  }
+
   /** Whether the newest manifest that is known here names this run as its maintainer. */
   get isHolder(): boolean {
-    return this.#following?.manifest.holder === this.incarnation;
+    return this.holder === this.incarnation;
   }
 
   /** `undefined` while the store is empty, and where no index is held. */

@@ -26,4 +26,9 @@ export const REGRESSIONS: readonly Regression[] = [
     seed: 18,
     found: "a writer whose first heartbeat arrived damaged was none for whoever had read it",
   },
+  {
+    mode: "fleet",
+    seed: 700_015,
+    found: "nobody wrote down who is there while a writer without an index maintained",
+  },
 ];
