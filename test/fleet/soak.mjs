@@ -27,8 +27,12 @@ const SAMPLE_EVERY_MS = 12_000;
 /** A stopped process does not answer. */
 const ANSWER_MS_MAX = 4_000;
 
-/** Every minute a day passes, so that what waits for its grace is collected as regularly. */
-const DAY_EVERY_MS = 60_000;
+/**
+ * Every two minutes a day passes, so that what waits for its grace is collected as regularly; and a
+ * quarter of an hour in between, so that lanes are sealed. After each of them whoever maintains looks
+ * dead, and another takes over: between two of them there has to be time to get something done.
+ */
+const DAY_EVERY_MS = 120_000;
 const DAY_MS = 25 * 3_600_000;
 const SEAL_MS = 16 * 60_000;
 
