@@ -26,7 +26,12 @@ export function lostSlot(
   listing: LogListing,
 ): string | undefined {
   const cursors = new Map<LaneId, number>(manifest.lanes.map(({ lane, cursor }) => [lane, cursor]));
+  const sealed = new Set(
+    manifest.lanes.filter(({ seal }) => seal !== undefined).map(({ lane }) => lane),
+  );
   for (const [lane, position] of positions) {
+    // Nothing counts after a seal; a retired lane whose open record came again gets another one.
+    if (sealed.has(lane)) continue;
     const cursor = cursors.get(lane);
     const from = (cursor ?? -1) + 1;
     if (position < from) continue;

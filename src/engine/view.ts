@@ -3,7 +3,13 @@ import { hashId, hashIdBytes, type IdHash } from "../format/hash-id.ts";
 import { emptyManifest, type Manifest, type SegmentId } from "../format/manifest.ts";
 import type { OperationColumns } from "../format/operation-columns.ts";
 import type { Operation } from "../format/operation.ts";
-import { VERSION_ZERO, versionLane, type LaneId, type Version } from "../format/version.ts";
+import {
+  maxVersion,
+  VERSION_ZERO,
+  versionLane,
+  type LaneId,
+  type Version,
+} from "../format/version.ts";
 import type { VectorArena } from "../kernel/vector-arena.ts";
 import { clearBit, countBits, hasBit } from "./bitmap.ts";
 import type { LoadedSegment } from "./loaded-segment.ts";
@@ -115,7 +121,14 @@ export class View {
     });
     this.#segmentCount = this.#segments.reduce((sum, { live }) => sum + countBits(live), 0);
     for (const { lane, cursor } of manifest.lanes) this.positions.set(lane, cursor);
-    this.#covered = new Map(manifest.lanes.map(({ lane, lastVersion }) => [lane, lastVersion]));
+    // Nothing at or below the floor counts any more, also where the open record of a retired lane came
+    // once more and the lane is listed again, from its beginning.
+    this.#covered = new Map(
+      manifest.lanes.map(({ lane, lastVersion }) => [
+        lane,
+        maxVersion(lastVersion, manifest.floor),
+      ]),
+    );
     if (this.#choice === undefined) return;
     for (const { loaded } of this.#segments) {
       for (const row of loaded.residualRows) this.#choice.changed(loaded.idOf(row));

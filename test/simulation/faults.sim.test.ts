@@ -22,3 +22,12 @@ test("[Z8] a run without any fault has none, and what it did is counted", async 
   expect(faults).toEqual({});
   expect(operations).toBeGreaterThan(20);
 });
+
+test("two processes that both hold maintenance, again and again, harm nothing", async () => {
+  let slept = 0;
+  for (let seed = 1; seed <= 4; seed++) {
+    const plan = { holderStallRate: 0.5, flushSlots: 2, deathRate: 0, idleRate: 0.02 };
+    slept += (await simulate({ seed, plan })).faults["two-holders"] ?? 0;
+  }
+  expect(slept).toBeGreaterThan(4);
+});
