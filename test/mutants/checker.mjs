@@ -18,6 +18,7 @@ const BY_WORDS = [
 
 /** By the file in `test/simulation/checks` that it was thrown in. */
 const BY_FILE = {
+  "decision-chain": "decisions follow each other (Z7)",
   "filtered-look": "searches under filters (R3)",
   "lane-slots": "slots of a lane",
   "lease-epochs": "epochs of a lease",

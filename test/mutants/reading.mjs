@@ -1,7 +1,7 @@
 // Mistakes in reading and in deciding: docs/specs/reading.md, docs/specs/hints.md and
 // docs/specs/conditional-operations.md.
 
-import { BUSY, STORMY } from "./worlds.mjs";
+import { BUSY } from "./worlds.mjs";
 
 const FOLLOWER = "src/engine/follower.ts";
 const DATABASE = "src/engine/database.ts";
@@ -47,16 +47,6 @@ export const READING_MUTANTS = [
     seedsMax: 20,
   },
   {
-    name: "covered-operations-are-applied-again",
-    file: VIEW,
-    find: "    const from = Math.max(start, this.#firstUncovered(columns));\n",
-    replace: "    const from = start;\n",
-    story: "applying an operation twice changes nothing",
-    breaks: "R4",
-    world: BUSY,
-    seedsMax: 40,
-  },
-  {
     name: "rows-are-not-masked",
     file: VIEW,
     find: "      clearBit(segment.live, location.row);\n",
@@ -83,16 +73,6 @@ export const READING_MUTANTS = [
     story: "the seal is on its way while the lease is swapped",
     breaks: "L1",
     world: BUSY,
-    seedsMax: 40,
-  },
-  {
-    name: "own-older-lane-is-left-open",
-    file: "src/engine/lease-decision.ts",
-    find: '  return { kind: "end-lane", lane: owner.lane };',
-    replace: '  return { kind: "swap" };',
-    story: "the own lane of before needs no seal, since it is not written any more",
-    breaks: "L4",
-    world: STORMY,
     seedsMax: 40,
   },
   {
