@@ -111,6 +111,7 @@ export class S3Connection {
   async #send<T>(call: S3Call, run: (context: S3CallContext) => Promise<T>): Promise<T> {
     using deadline = this.#deadline(call);
     const counter = this.counters[call.kind];
+    const sentMs = this.#settings.clock.nowMs();
     counter.requests++;
     counter.bytesIn += call.bytesIn ?? 0;
     try {
@@ -122,7 +123,7 @@ export class S3Connection {
     } catch (error) {
       counter.errors++;
       call.signal?.throwIfAborted();
-      throw deadline.isOver() ? deadline.error(error) : s3Error(error, call);
+      throw deadline.isOver() ? deadline.error(error) : s3Error(error, { ...call, sentMs });
     }
   }
 

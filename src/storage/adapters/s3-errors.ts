@@ -6,6 +6,8 @@ export interface S3Request {
   readonly what: string;
   /** Whether it carried a condition, which may then be what did not hold. */
   readonly isConditional?: boolean | undefined;
+  /** When it was made, by this process's clock. */
+  readonly sentMs?: number | undefined;
 }
 
 /** The parts of an SDK's error that this module reads; anything may be missing. */
@@ -19,8 +21,6 @@ interface SdkError {
     readonly httpStatusCode?: number;
     readonly attempts?: number;
     readonly requestId?: string;
-    /** The date of the answer is minutes off this clock, and what is signed next goes by it. */
-    readonly clockSkewCorrected?: boolean;
   };
   readonly $response?: { readonly headers?: Readonly<Record<string, string>> };
 }
@@ -39,6 +39,8 @@ const REGION_CODES = new Set([
   "AuthorizationHeaderMalformed",
   "IllegalLocationConstraintException",
 ]);
+/** Less than what stores refuse signatures for, which is 5 to 15 minutes; more than a request takes. */
+const LATE_MS = 240_000;
 /** Answered with a status of the 400s although the same request may succeed later. */
 const BUSY_CODES = new Set(["RequestTimeout", "SlowDown", "Throttling", "IncompleteBody"]);
 
@@ -87,11 +89,7 @@ function judge(error: SdkError, request: S3Request): { code: ErrorCode; why: str
       ? { code: "BRAINY_INVALID_ARGUMENT", why: "no region: set `region`, or AWS_REGION" }
       : { code: "BRAINY_UNAVAILABLE", why: `no answer (${said})` };
   }
-  // Answers to HEAD have no body, and so no code: denied, or signed by a clock that is off. What is
-  // signed next goes by the date of this one; whoever is denied learns it from any other request.
-  const isUnsaid = status === 403 && code === "Unknown";
-  const isClock = isUnsaid && error.$metadata?.clockSkewCorrected === true;
-  if (CLOCK_CODES.has(code) || isClock) {
+  if (CLOCK_CODES.has(code) || (status === 403 && code === "Unknown" && isLate(error, request))) {
     const why = `refused (${said}): the clock of this machine differs too much from the store's`;
     return { code: "BRAINY_UNAVAILABLE", why };
   }
@@ -104,6 +102,16 @@ function judge(error: SdkError, request: S3Request): { code: ErrorCode; why: str
     return { code: "BRAINY_INVALID_ARGUMENT", why: `the bucket is elsewhere (${said})${where}` };
   }
   return judgeStatus(status, said, { ...request, attempts: error.$metadata?.attempts ?? 1 });
+}
+
+/**
+ * Answers to HEAD have no body, and so no code: denied, or signed by a clock that was off, if only
+ * since the machine slept between signing and sending. Whoever is denied learns it from any other
+ * request.
+ */
+function isLate({ $response }: SdkError, { sentMs }: S3Request): boolean {
+  const answeredMs = Date.parse($response?.headers?.["date"] ?? "");
+  return sentMs !== undefined && Math.abs(answeredMs - sentMs) > LATE_MS;
 }
 
 function judgeStatus(
