@@ -8,20 +8,19 @@ import {
   type TailRange,
 } from "../format/checkpoint.ts";
 import { FORMAT_VERSION } from "../format/format-version.ts";
-import {
-  CHECKPOINT_PREFIX,
-  checkpointKey,
-  manifestKey,
-  parseCheckpointKey,
-  slotKey,
-} from "../format/keys.ts";
+import { CHECKPOINT_PREFIX, checkpointKey, parseCheckpointKey, slotKey } from "../format/keys.ts";
 import type { Manifest } from "../format/manifest.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
 import { createOnce } from "./create-once.ts";
 import { getDecoded } from "./get-decoded.ts";
 import { uncoveredTails } from "./lane-ledger.ts";
 import { listLog } from "./log-listing.ts";
-import { readNewestManifest } from "./manifest-store.ts";
+import {
+  findNewestManifest,
+  isStillHere,
+  readManifest,
+  type ListedManifest,
+} from "./manifest-store.ts";
 
 /** How often a checkpoint is begun again because maintenance overtook it. */
 const ATTEMPTS_MAX = 16;
@@ -56,16 +55,16 @@ export async function createCheckpoint(options: CreateCheckpointOptions): Promis
   }
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     signal?.throwIfAborted();
-    const checkpoint = await takeCheckpoint(options);
-    if (checkpoint === undefined) continue;
+    const taken = await takeCheckpoint(options);
+    if (taken === undefined) continue;
+    const { checkpoint, listed } = taken;
     const bytes = encodeCheckpoint(checkpoint);
     const outcome = await createOnce({ store, clock, random, key, bytes });
     if (outcome.kind === "lost") {
       throw new BrainyError("BRAINY_CONFLICT", `a checkpoint named ${name} exists already`);
     }
     // It pins what it names only if its manifest, which pinned that until now, is still there.
-    if ((await store.head(manifestKey(checkpoint.manifest.number))) !== undefined)
-      return checkpoint;
+    if (await isStillHere(store, listed)) return checkpoint;
     await store.deleteMany([key]);
   }
   throw new BrainyError(
@@ -74,11 +73,22 @@ export async function createCheckpoint(options: CreateCheckpointOptions): Promis
   );
 }
 
+/** A checkpoint that is not stored yet, and its manifest as it was listed. */
+interface Taken {
+  readonly checkpoint: Checkpoint;
+  readonly listed: ListedManifest;
+}
+
 /** `undefined`: what was listed is gone already, begin again. */
-async function takeCheckpoint(options: CreateCheckpointOptions): Promise<Checkpoint | undefined> {
+async function takeCheckpoint(options: CreateCheckpointOptions): Promise<Taken | undefined> {
   const { store, databaseId, name, expiresInMs, signal, random } = options;
   const listing = await listLog(store, signal);
-  const manifest = await newestOf(store, databaseId);
+  const listed = await newestOf(store);
+  const manifest = await readManifest(store, listed.number);
+  if (manifest === undefined) return undefined;
+  if (manifest.databaseId !== databaseId) {
+    throw new BrainyError("BRAINY_FENCED", `another database is here now: ${manifest.databaseId}`);
+  }
   const tail = uncoveredTails({ manifest, listing }).map(({ lane, from, to }) => ({
     lane,
     from,
@@ -86,7 +96,7 @@ async function takeCheckpoint(options: CreateCheckpointOptions): Promise<Checkpo
   }));
   if (!(await areWhole(store, manifest, tail))) return undefined;
   const createdMs = Math.floor(listing.storeMs);
-  return {
+  const checkpoint: Checkpoint = {
     formatVersion: FORMAT_VERSION,
     databaseId,
     name,
@@ -96,6 +106,7 @@ async function takeCheckpoint(options: CreateCheckpointOptions): Promise<Checkpo
     manifest,
     tail,
   };
+  return { checkpoint, listed };
 }
 
 /**
@@ -115,15 +126,10 @@ async function areWhole(
   return true;
 }
 
-async function newestOf(store: ObjectStore, databaseId: string): Promise<Manifest> {
-  const manifest = await readNewestManifest(store);
-  if (manifest === undefined) {
-    throw new BrainyError("BRAINY_NOT_FOUND", "the database has no manifest yet: compact it first");
-  }
-  if (manifest.databaseId !== databaseId) {
-    throw new BrainyError("BRAINY_FENCED", `another database is here now: ${manifest.databaseId}`);
-  }
-  return manifest;
+async function newestOf(store: ObjectStore): Promise<ListedManifest> {
+  const listed = await findNewestManifest(store);
+  if (listed !== undefined) return listed;
+  throw new BrainyError("BRAINY_NOT_FOUND", "the database has no manifest yet: compact it first");
 }
 
 /** `undefined` when there is none of that name. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { segmentKey, slotKey } from "../format/keys.ts";
+import { manifestKey, segmentKey, slotKey } from "../format/keys.ts";
 import { emptyManifest, type LaneEntry, type SegmentId } from "../format/manifest.ts";
 import { VERSION_ZERO } from "../format/version.ts";
 import { Fleet, compaction, patch, put, remove } from "../../test/support/fleet.ts";
@@ -123,13 +123,18 @@ test("a checkpoint that has expired is deleted and pins nothing", async () => {
   expect(await readCheckpoint(store, "export")).toBeUndefined();
 });
 
-test("[C4] a checkpoint counts only if its manifest still exists after its creation", async () => {
+test.each([
+  ["exists after its creation", false],
+  ["is the one it was, and no late PUT has brought it back", true],
+])("[C4] a checkpoint counts only if its manifest still %s", async (_, isBroughtBack) => {
   const fleet = new Fleet();
   const { store, clock, random, databaseId } = fleet;
   const lane = await fleet.openLane();
   const { maintenance } = fleet.maintenance();
   await lane.append([put("a", 1)]);
   await maintenance.run({ force: "flush" });
+  const { number } = await fleet.newest();
+  const late = await store.get(manifestKey(number));
   // Between the reading of the manifest and the creation, that manifest is collected.
   let overtaken = 0;
   const original = store.put.bind(store);
@@ -139,6 +144,8 @@ test("[C4] a checkpoint counts only if its manifest still exists after its creat
         await lane.append([put(`r${i}`, i)]);
         await maintenance.run({ force: "compact" });
       });
+      expect(await store.head(manifestKey(number))).toBeUndefined();
+      if (isBroughtBack) await original(manifestKey(number), late!.bytes);
     }
     return original(key, bytes, options);
   };

@@ -47,11 +47,20 @@ export async function isUndisturbed(
   store: ObjectStore,
   manifest: ListedManifest,
 ): Promise<boolean> {
-  const [same, next] = await Promise.all([
-    store.head(manifest.key),
+  const [isHere, next] = await Promise.all([
+    isStillHere(store, manifest),
     store.head(manifestKey(manifest.number + 1)),
   ]);
-  if (same === undefined || next !== undefined || same.etag !== manifest.etag) return false;
+  return isHere && next === undefined;
+}
+
+/**
+ * Whether `manifest` exists as the very object that a LIST showed: one HEAD. A late PUT may create
+ * one again after it was collected, and what it names is gone then: it is younger by minutes.
+ */
+export async function isStillHere(store: ObjectStore, manifest: ListedManifest): Promise<boolean> {
+  const same = await store.head(manifest.key);
+  if (same === undefined || same.etag !== manifest.etag) return false;
   // Some stores tell milliseconds in one answer and whole seconds in the other.
   return Math.abs(same.modifiedMs - manifest.modifiedMs) <= 1_000;
 }

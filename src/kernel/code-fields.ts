@@ -4,9 +4,6 @@ import type { IndexMemory } from "./index-memory.ts";
  * Byte offsets of what kernel/assembly/codes.ts declares, field by field in its order.
  */
 
-/** A block of memory: the offset of each field. */
-export type Fields = Readonly<Record<string, number>>;
-
 function fields<const Name extends string>(...names: readonly Name[]): Record<Name, number> {
   return Object.fromEntries(names.map((name, i) => [name, 4 * i])) as Record<Name, number>;
 }
