@@ -7,7 +7,7 @@
 /** Share of the time in which caches fill and code is compiled. */
 const WARM_UP = 0.25;
 /** Stretches of the time after that. */
-const WINDOWS = 12;
+const WINDOWS = 8;
 /** Fewer samples than this say nothing. */
 const SAMPLES_MIN = 8;
 

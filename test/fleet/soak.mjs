@@ -233,6 +233,9 @@ function seriesOf(samples) {
       if (values.length > 0) series.push({ of: name, what, values });
     }
   }
+  // A stretch has to hold a whole day of the fleet, or its low point is none.
+  const [first, last] = [samples[0], samples.at(-1)];
+  if (first === undefined || last.atMs - first.atMs < 12 * DAY_EVERY_MS) return series;
   const buckets = samples.filter(({ bucket }) => bucket !== undefined);
   const kinds = new Set(buckets.flatMap(({ bucket }) => Object.keys(bucket)));
   for (const what of kinds) {
