@@ -136,6 +136,20 @@ test("[S1] of two processes that create a database one wins, and the other compa
   expect([384, 768]).toContain((await stored()).dimensions);
 });
 
+test("[S4] who is second to create settings does not take what somebody made of them since", async () => {
+  const { create, inner } = world();
+  await create({ metric: "euclidean" });
+  const { bytes } = (await inner.get(CONFIG_KEY))!;
+  const text = new TextDecoder().decode(bytes).replace('"euclidean"', '"dot"');
+  await inner.put(CONFIG_KEY, new TextEncoder().encode(text));
+  for (const metric of ["euclidean", "dot"] as const) {
+    await expect(create({ metric })).rejects.toMatchObject({
+      code: "BRAINY_CORRUPT",
+      message: expect.stringContaining('put "euclidean" back') as string,
+    });
+  }
+});
+
 test("[S1] two first vectors of one process, of two lengths: the later one is refused", async () => {
   for (const isNew of [true, false]) {
     const { open, create, stored } = world();

@@ -101,9 +101,11 @@ export async function createSettings(options: {
     await keepFixedSettings(store, config.settings);
     return config;
   }
-  const stored = decodeConfig(outcome.found, CONFIG_KEY);
-  checkSettings(stored, wanted);
-  return stored;
+  // What another process made may have been edited since, so it is read as any settings are.
+  const stored = await readStored(store);
+  if (stored === undefined) throw goneError();
+  checkSettings(stored.config, wanted);
+  return stored.config;
 }
 
 /**
@@ -121,9 +123,7 @@ export async function fixDimensions(options: {
   const { store, clock, random, dimensions, known } = options;
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     const stored = await readStored(store);
-    if (stored === undefined) {
-      throw new BrainyError("BRAINY_FENCED", `${CONFIG_KEY} is gone: the database was deleted`);
-    }
+    if (stored === undefined) throw goneError();
     const { config } = stored;
     const difference = known && fixedDifference(known, config.settings);
     if (difference !== undefined) throw editedError(describeDifference(difference));
@@ -308,6 +308,10 @@ async function agreesWithData(
   if ((await store.head(CONFIG_KEY))?.etag !== etag) return false;
   const was = manifest.databaseId;
   throw editedError(describeDifference({ field: "settings.databaseId", was, is: databaseId }));
+}
+
+function goneError(): BrainyError {
+  return new BrainyError("BRAINY_FENCED", `${CONFIG_KEY} is gone: the database was deleted`);
 }
 
 function editedError(what: string): BrainyError {

@@ -151,7 +151,9 @@ export class BucketRecord {
     const listed = new Set(manifest.lanes.map(({ lane }) => lane));
     for (const { lane, cursor } of this.newest?.manifest.lanes ?? []) {
       if (listed.has(lane)) continue;
-      retired.set(lane, Math.max(cursor, retired.get(lane) ?? -1));
+      // The manifest that retires a lane may be the first that covers its seal.
+      const sealedAt = this.lanes.get(lane)?.sealedAt ?? -1;
+      retired.set(lane, Math.max(cursor, sealedAt, retired.get(lane) ?? -1));
     }
     const link = { manifest, atMs, retired };
     this.chain.set(manifest.number, link);

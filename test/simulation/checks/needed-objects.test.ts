@@ -65,6 +65,22 @@ test("[B2] what a lane was before it was retired is covered, also when its open 
   expect(bucket.finding).toBeUndefined();
 });
 
+test("[B2] so is its seal where no manifest has listed that", () => {
+  const bucket = new MadeBucket(new NeededObjects());
+  for (let number = 0; number < 3; number++) bucket.slot(A, number);
+  bucket.manifest(1, { segments: [], lanes: [entryOf(A, 2)] });
+  bucket.slot(A, 3, { kind: "seal", version: versionOf(A, 2), incarnation: ulid("S") });
+  bucket.manifest(2, { segments: [], lanes: [] });
+  bucket.nowMs += 25 * HOUR;
+  bucket.delete(manifestKey(1));
+  for (const number of [0, 1, 2]) bucket.delete(slotKey(A, number));
+  bucket.slot(A, 0);
+  bucket.manifest(3, { segments: [], lanes: [entryOf(A, 0)] });
+  bucket.nowMs += 25 * HOUR;
+  bucket.delete(slotKey(A, 3));
+  expect(bucket.finding).toBeUndefined();
+});
+
 test("[B2] a manifest that is deleted too soon, or is the newest, is found", () => {
   const { bucket } = history();
   bucket.nowMs += HOUR - 1;
