@@ -31,4 +31,9 @@ export const REGRESSIONS: readonly Regression[] = [
     seed: 700_015,
     found: "nobody wrote down who is there while a writer without an index maintained",
   },
+  {
+    mode: "fleet",
+    seed: 70,
+    found: "who lost the race to create settings took what a person had made of them since",
+  },
 ];
