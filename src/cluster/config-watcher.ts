@@ -5,6 +5,7 @@ import type { Random } from "../base/random.ts";
 import {
   describeDifference,
   fixedDifference,
+  hasFixedSettings,
   keepFixedSettings,
   readFixedSettings,
   type FixedDifference,
@@ -226,7 +227,6 @@ export class ConfigWatcher {
     }
     if (!isSealedBytes(found.bytes) && !(await isReadAgain(store, CONFIG_KEY, found.bytes)))
       return false;
-    this.#etag = found.etag;
     const config = this.#decode(found.bytes, found.etag);
     if (config === undefined) return true;
     const verdict = judgeConfig(known.config, config);
@@ -254,7 +254,12 @@ export class ConfigWatcher {
     const own = this.#options.known?.();
     const difference = own && fixedDifference(own, edited.settings);
     if (difference !== undefined) return difference;
-    const kept = await readFixedSettings(this.#options.store);
+    const kept = await readFixedSettings(this.#options.store).catch((error: unknown) => {
+      // Where the dimensions are known so is all that the copy could say.
+      const isNeeded = (own ?? known.settings).dimensions === undefined;
+      if (isNeeded || !isBrainyError(error, "BRAINY_CORRUPT")) throw error;
+      return undefined;
+    });
     // A copy of a database that was deleted says nothing about this one.
     if (kept?.databaseId !== known.settings.databaseId) return undefined;
     return fixedDifference(kept, edited.settings);
@@ -312,7 +317,7 @@ export class ConfigWatcher {
   async #keepFixed({ settings }: ConfigDocument): Promise<void> {
     if (this.#hasKept || settings.dimensions === undefined) return;
     const { store } = this.#options;
-    if ((await readFixedSettings(store)) === undefined) await keepFixedSettings(store, settings);
+    if (!(await hasFixedSettings(store))) await keepFixedSettings(store, settings);
     this.#hasKept = true;
   }
 
@@ -395,6 +400,7 @@ export class ConfigWatcher {
 
   #refuse(what: Etag | "missing", difference: RefusedField): void {
     this.#refused = what;
+    if (what !== "missing") this.#etag = what;
     this.#options.onEvent(refusal(CONFIG_KEY, difference));
   }
 

@@ -1,7 +1,7 @@
-import { isBrainyError } from "../base/errors.ts";
+import { BrainyError, isBrainyError } from "../base/errors.ts";
 import { FIXED_SETTINGS, type ConfigSettings } from "../format/config.ts";
 import { decodeFixedSettings, encodeFixedSettings } from "../format/fixed-settings.ts";
-import { FIXED_SETTINGS_KEY } from "../format/keys.ts";
+import { CONFIG_KEY, FIXED_SETTINGS_KEY } from "../format/keys.ts";
 import type { ObjectStore, StoredObject } from "../storage/object-store.ts";
 import { getDecoded } from "./get-decoded.ts";
 
@@ -49,16 +49,42 @@ export async function keepFixedSettings(
   }
 }
 
-/** The copy, or `undefined` where there is none that can be read. */
+/**
+ * The copy, or `undefined` where there is none. One that cannot be read is no such thing, since it may
+ * say otherwise than the document: `BRAINY_CORRUPT`.
+ */
 export async function readFixedSettings(store: ObjectStore): Promise<ConfigSettings | undefined> {
+  try {
+    return await getCopy(store);
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+    throw new BrainyError(
+      "BRAINY_CORRUPT",
+      `${CONFIG_KEY} cannot be held against its copy: ${error.message}; put the document back as ` +
+        `it was and run \`brainy verify --repair\`, or delete the copy if the document is right`,
+      { cause: error },
+    );
+  }
+}
+
+/** Whether there is a copy that can be read. */
+export async function hasFixedSettings(store: ObjectStore): Promise<boolean> {
+  try {
+    return (await getCopy(store)) !== undefined;
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+    return false;
+  }
+}
+
+function getCopy(store: ObjectStore): Promise<ConfigSettings | undefined> {
   const decode = ({ bytes }: StoredObject): ConfigSettings =>
     decodeFixedSettings(bytes, FIXED_SETTINGS_KEY);
-  return getDecoded(store, FIXED_SETTINGS_KEY, decode).catch((error: unknown) => {
-    const isUnreadable =
-      isBrainyError(error, "BRAINY_CORRUPT") || isBrainyError(error, "BRAINY_UNSUPPORTED");
-    if (!isUnreadable) throw error;
-    return undefined;
-  });
+  return getDecoded(store, FIXED_SETTINGS_KEY, decode);
+}
+
+function isUnreadable(error: unknown): error is BrainyError {
+  return isBrainyError(error, "BRAINY_CORRUPT") || isBrainyError(error, "BRAINY_UNSUPPORTED");
 }
 
 /**

@@ -275,6 +275,43 @@ test("[S4] a flipped bit of a fixed setting is noticed though no dimensions were
   expect((await open()).database.stats().records).toBe(1);
 });
 
+test("[S4] an edited document is not used while its copy cannot be read, one that nobody edited is", async () => {
+  const { open, inner } = world();
+  const { database } = await open();
+  await database.write(put("a"));
+  await database.close();
+  const config = (await inner.get(CONFIG_KEY))!.bytes;
+  const copy = (await inner.get(FIXED_SETTINGS_KEY))!.bytes;
+  const edited = new TextDecoder().decode(config).replace(": 100,", ": 180,");
+  await inner.put(CONFIG_KEY, new TextEncoder().encode(edited));
+  const refusal = { code: "BRAINY_CORRUPT" };
+  for (const bytes of [copy.slice(0, 40), copy.map((byte, i) => (i === 90 ? byte ^ 1 : byte))]) {
+    await inner.put(FIXED_SETTINGS_KEY, bytes);
+    await expect(open()).rejects.toMatchObject(refusal);
+    await expect(open()).rejects.toThrow("cannot be held against its copy");
+  }
+  await inner.put(CONFIG_KEY, config);
+  expect((await open()).database.stats().records).toBe(1);
+  await inner.put(CONFIG_KEY, new TextEncoder().encode(edited));
+  await inner.put(FIXED_SETTINGS_KEY, copy);
+  await expect(open()).rejects.toThrow("put 100 back");
+});
+
+test("[S2] dimensions are not fixed while a copy that may have them cannot be read", async () => {
+  const { create, fix, inner, stored } = world();
+  await create();
+  const before = (await inner.get(CONFIG_KEY))!.bytes;
+  await fix(384);
+  // A document from before, sealed as it was, and a copy that has the dimensions.
+  await inner.put(CONFIG_KEY, before);
+  const copy = (await inner.get(FIXED_SETTINGS_KEY))!.bytes;
+  await inner.put(FIXED_SETTINGS_KEY, copy.slice(1));
+  await expect(fix(768)).rejects.toThrow("cannot be held against its copy");
+  expect((await stored()).dimensions).toBeUndefined();
+  await inner.put(FIXED_SETTINGS_KEY, copy);
+  await expect(fix(768)).rejects.toMatchObject({ code: "BRAINY_CORRUPT" });
+});
+
 test("[S4] settings that are damaged into those of another database are not used", async () => {
   const { open, inner } = world();
   const { database } = await open();

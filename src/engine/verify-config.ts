@@ -4,11 +4,12 @@ import { randomHex, type Random } from "../base/random.ts";
 import {
   decodeConfig,
   encodeConfig,
+  isSealedConfig,
   sealConfig,
   type ConfigDocument,
   type ConfigSettings,
 } from "../format/config.ts";
-import { decodeFixedSettings } from "../format/fixed-settings.ts";
+import { decodeFixedSettings, encodeFixedSettings } from "../format/fixed-settings.ts";
 import { CONFIG_KEY, FIXED_SETTINGS_KEY } from "../format/keys.ts";
 import type { ObjectStore, PutCondition, StoredObject } from "../storage/object-store.ts";
 import { describeDifference, fixedDifference } from "./fixed-settings.ts";
@@ -28,7 +29,8 @@ export interface VerifyConfigOptions {
 
 /**
  * Holds `config.json` against the copy of what data depends on. `repair` makes the document from
- * the copy where it does not decode, differs or is gone. Returns the id of the database, as far
+ * the copy where it does not decode, differs or is gone, and a damaged copy from a document that a
+ * program has sealed. Returns the id of the database, as far
  * as it is known.
  */
 export async function verifyConfig(options: VerifyConfigOptions): Promise<string | undefined> {
@@ -48,7 +50,10 @@ export async function verifyConfig(options: VerifyConfigOptions): Promise<string
   const config = await found.attempt(CONFIG_KEY, async () =>
     decodeConfig(stored.bytes, CONFIG_KEY),
   );
-  if (kept === undefined) return config?.settings.databaseId;
+  if (kept === undefined) {
+    if (copy !== undefined && config !== undefined) await mendCopy(options, copy, config);
+    return config?.settings.databaseId;
+  }
   if (config === undefined) {
     if (await isOfManifests(store, kept)) await mend(options, condition, kept, undefined);
     return kept.databaseId;
@@ -79,6 +84,30 @@ async function decodeCopy(
     found.add("warning", FIXED_SETTINGS_KEY, error.message);
     return undefined;
   }
+}
+
+/** Of a copy that cannot be read. */
+async function mendCopy(
+  { store, repair, found }: VerifyConfigOptions,
+  copy: StoredObject,
+  config: ConfigDocument,
+): Promise<void> {
+  if (!isSealedConfig(config)) {
+    found.error(CONFIG_KEY, "was edited, and cannot be held against its copy: put it back");
+    return;
+  }
+  const { settings } = config;
+  // A document from before the dimensions were fixed does not say what the copy may have said.
+  const isWhole = settings.dimensions !== undefined && (await isOfManifests(store, settings));
+  if (repair !== true || !isWhole) return;
+  const condition = { ifMatch: copy.etag };
+  try {
+    await store.put(FIXED_SETTINGS_KEY, encodeFixedSettings(settings), { condition });
+  } catch (error) {
+    if (!isBrainyError(error, "BRAINY_CONFLICT")) throw error;
+    return;
+  }
+  found.markRepaired(({ key }) => key === FIXED_SETTINGS_KEY);
 }
 
 /** A copy may have been left behind by a database that somebody deleted by hand. */

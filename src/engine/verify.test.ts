@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { decodeConfig, isSealedConfig } from "../format/config.ts";
+import { decodeConfig, encodeConfig, isSealedConfig, sealConfig } from "../format/config.ts";
+import { encodeFixedSettings } from "../format/fixed-settings.ts";
 import {
   CONFIG_KEY,
   FIXED_SETTINGS_KEY,
@@ -250,6 +251,29 @@ test("[Y7] a config that people broke is an error, and repair makes it again fro
       problem.source.includes("dimensions") ? 5_000 : undefined,
     );
   }
+});
+
+test("[Y7] a damaged copy is a warning, an edit without a copy an error, and repair makes the copy again", async () => {
+  const { fleet } = await filled();
+  const { store, clock, random } = fleet;
+  const { databaseId } = await fleet.newest();
+  const made = await createSettings({ store, clock, random, wanted: { dimensions: 3 } });
+  const settings = { ...made.settings, databaseId };
+  const sealed = encodeConfig(sealConfig({ ...made, settings }));
+  const copy = encodeFixedSettings(settings);
+  const edited = new TextDecoder().decode(sealed).replace(": 100,", ": 180,");
+  await store.put(FIXED_SETTINGS_KEY, copy.slice(0, 60));
+  await store.put(CONFIG_KEY, new TextEncoder().encode(edited));
+  for (const repair of [false, true]) {
+    expect(errors(await verify(fleet, repair))).toEqual([CONFIG_KEY]);
+    expect((await store.get(FIXED_SETTINGS_KEY))!.bytes).toHaveLength(60);
+  }
+  await store.put(CONFIG_KEY, sealed);
+  const { ok, problems } = await verify(fleet);
+  expect([ok, problems]).toMatchObject([true, [{ key: FIXED_SETTINGS_KEY, severity: "warning" }]]);
+  expect((await verify(fleet, true)).problems).toMatchObject([{ repaired: true }]);
+  expect((await store.get(FIXED_SETTINGS_KEY))!.bytes).toEqual(copy);
+  expect((await verify(fleet)).problems).toEqual([]);
 });
 
 test("a seal of a lane's former life, which a checkpoint pins, is no gap in the one after it", async () => {

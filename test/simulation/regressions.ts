@@ -36,4 +36,9 @@ export const REGRESSIONS: readonly Regression[] = [
     seed: 70,
     found: "who lost the race to create settings took what a person had made of them since",
   },
+  {
+    mode: "last-write-wins",
+    seed: 1039,
+    found: "a damaged document was used where the copy to hold it against arrived damaged, too",
+  },
 ];
