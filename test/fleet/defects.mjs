@@ -28,8 +28,8 @@ export const DEFECTS = {
     patches: [
       [
         "engine/log-writer.js",
-        'if (outcome.kind === "lost" || !(await this.#isInLog(',
-        'if (outcome.kind !== "lost" && !(await this.#isInLog(',
+        'const isWon = outcome.kind === "won";',
+        'if (outcome.kind === "lost") return true; const isWon = outcome.kind === "won";',
       ],
     ],
     async provoke(fleet, world) {
