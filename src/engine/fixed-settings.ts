@@ -9,6 +9,7 @@ import { getDecoded } from "./get-decoded.ts";
 export interface FixedDifference {
   /** Its path in the document: `settings.dimensions`. */
   readonly field: string;
+  /** `undefined`: it was not there. */
   readonly was: unknown;
   /** `undefined`: it was taken out. */
   readonly is: unknown;
@@ -20,7 +21,8 @@ export function fixedDifference(
   is: ConfigSettings,
 ): FixedDifference | undefined {
   for (const name of FIXED_SETTINGS) {
-    if (was[name] === undefined || was[name] === is[name]) continue;
+    const isOpen = name === "dimensions" && was.dimensions === undefined;
+    if (isOpen || was[name] === is[name]) continue;
     return { field: `settings.${name}`, was: was[name], is: is[name] };
   }
   return undefined;
@@ -29,7 +31,8 @@ export function fixedDifference(
 /** For messages: what is wrong, and what is wanted. */
 export function describeDifference({ field, was, is }: FixedDifference): string {
   const found = is === undefined ? "was taken out" : `is ${JSON.stringify(is)}`;
-  return `${field} ${found}, and data depends on it: put ${JSON.stringify(was)} back`;
+  const cure = was === undefined ? "take it out" : `put ${JSON.stringify(was)} back`;
+  return `${field} ${found}, and data depends on it: ${cure}`;
 }
 
 /**

@@ -150,6 +150,19 @@ test("[S4] who is second to create settings does not take what somebody made of 
   }
 });
 
+test("[S4] a fixed setting that somebody adds is noticed like one that somebody changes", async () => {
+  const { create, inner } = world();
+  await create();
+  const { bytes } = (await inner.get(CONFIG_KEY))!;
+  const text = new TextDecoder().decode(bytes);
+  const edited = text.replace('"partitionCount"', '"partitioner": "mine", "partitionCount"');
+  await inner.put(CONFIG_KEY, new TextEncoder().encode(edited));
+  await expect(readSettings(inner)).rejects.toMatchObject({
+    code: "BRAINY_CORRUPT",
+    message: expect.stringContaining('settings.partitioner is "mine"') as string,
+  });
+});
+
 test("[S1] two first vectors of one process, of two lengths: the later one is refused", async () => {
   for (const isNew of [true, false]) {
     const { open, create, stored } = world();
