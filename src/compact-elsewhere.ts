@@ -12,13 +12,15 @@ import type { LaneId } from "./format/version.ts";
  *
  *   asks ──compact──► holder works, and says so every few seconds ──done──► asker looks, and checks
  *     │                                        │
- *     └──────── silence for ten seconds ───────┴──► the asker does it itself
+ *     └──── silence for ten seconds, or for thirty without a bus ──┴──► the asker does it itself
  */
 
 /** How often the holder says that it is at work. */
 const PROGRESS_MS = 3_000;
 /** Silence, and a manifest that stands still for so long, mean that nobody does it. */
 const SILENCE_MS = 10_000;
+/** The same where nothing carries what the holder would say: a manifest alone has to tell. */
+const STILLNESS_MS = 30_000;
 /** The longest that anybody waits for another. */
 const WAIT_MS_MAX = 10 * 60_000;
 /** How often the asker looks whether it is done, if nobody wakes it. */
@@ -103,9 +105,12 @@ export async function askToCompact(options: {
   readonly hints: Hints;
   /** Incarnation that the newest manifest names. */
   readonly holder: string;
+  /** Of this process. */
+  readonly incarnation: string;
   readonly signal: AbortSignal | undefined;
 }): Promise<boolean> {
-  const { database, clock, hints, holder, signal } = options;
+  const { database, clock, hints, signal } = options;
+  let { holder } = options;
   const request = database.newUlid();
   const targets = new Map(database.view!.positions);
   let wake = new AbortController();
@@ -129,12 +134,19 @@ export async function askToCompact(options: {
       wake = new AbortController();
       await database.catchUp();
       const view = database.view!;
-      if (view.manifest.holder !== holder) return false;
-      if (isDone) return isCovered(view, targets);
+      if (isDone && view.manifest.holder === holder) return isCovered(view, targets);
       const nowMs = clock.monotonicMs();
       if (view.manifest.number !== number) heardMs = nowMs;
       number = view.manifest.number;
-      if (nowMs - heardMs >= SILENCE_MS || nowMs - startedMs >= WAIT_MS_MAX) return false;
+      if (view.manifest.holder !== holder) {
+        // Whoever has taken over is let work, and asked in turn: else all would fence each other.
+        ({ holder } = view.manifest);
+        if (holder === "" || holder === options.incarnation) return false;
+        isDone = false;
+        hints.publish("compact", { request }, request);
+      }
+      const silenceMs = hints.isConnected ? SILENCE_MS : STILLNESS_MS;
+      if (nowMs - heardMs >= silenceMs || nowMs - startedMs >= WAIT_MS_MAX) return false;
     }
   } finally {
     stop();

@@ -122,7 +122,8 @@ export class Coordination {
     const holder = database.view?.manifest.holder ?? "";
     if (database.isHolder || holder === "" || !isAlive(holder)) return false;
     const { clock } = this.#options;
-    return askToCompact({ database, clock, hints: this.hints, holder, signal });
+    const { incarnation } = database;
+    return askToCompact({ database, clock, hints: this.hints, holder, incarnation, signal });
   }
 
   /** Reads go to another manifest. Who committed it tells of what it has that none had before. */

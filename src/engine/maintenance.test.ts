@@ -15,6 +15,31 @@ test("a flush turns the log into one segment and covers its slots", async () => 
   await fleet.expectNothingLost();
 });
 
+test("[W10] a crowd lets whoever holds maintenance work for as long as its slots take", async () => {
+  const fleet = new Fleet();
+  const lane = await fleet.openLane();
+  await lane.append([put("a", 1)]);
+  const [a, b] = [fleet.maintenance(), fleet.maintenance()];
+  await a.maintenance.run({ force: "flush" });
+  const types = async (afterMs: number, crowd: number): Promise<readonly string[]> => {
+    await lane.append([put("b", 2)]);
+    fleet.clock.advance(afterMs);
+    b.events.length = 0;
+    await b.maintenance.run({ force: "flush", crowd });
+    return b.events.map(({ type }) => type);
+  };
+  expect(await types(59_000, 1_000)).toEqual(["not-holder"]);
+  // The more wait, the longer it may take, however often others look.
+  expect(await types(2_000, 2_000)).toEqual(["not-holder"]);
+  expect(await types(2_000, 1_000)).toContain("took-over");
+  // Who was taken over from lets the new one work in turn.
+  await lane.append([put("c", 3)]);
+  a.events.length = 0;
+  await a.maintenance.run({ force: "flush", crowd: 1_000 });
+  expect(a.events.map(({ type }) => type)).toEqual(["not-holder"]);
+  await fleet.expectNothingLost();
+});
+
 /*
  * Writers with clocks that disagree, flushes that cover part of the log, merges, seals by anyone,
  * crashes of jobs: after every step the store holds the fold of what was acknowledged.

@@ -106,6 +106,11 @@ export interface RunOptions {
   readonly force?: "flush" | "compact" | undefined;
   /** Become the holder at once, whoever holds maintenance now. */
   readonly takeOver?: boolean | undefined;
+  /**
+   * So many slots wait that everybody helps: become the holder, alive or not, once its manifest is
+   * older than covering them takes.
+   */
+  readonly crowd?: number | undefined;
   /** Also see to it that what only waits for its age is collected, by whoever holds maintenance. */
   readonly look?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -131,6 +136,11 @@ interface Run extends RunOptions {
 }
 
 type Step = "again" | "done";
+
+/** What a holder is given before others help: a slow machine reads some thirty slots a second. */
+function crowdPatienceMs(slots: number): number {
+  return 30_000 + 30 * slots;
+}
 
 /**
  * Turns log into segments and segments into fewer, seals lanes, collects what nothing needs.
@@ -288,7 +298,10 @@ export class Maintenance {
     const isIdle = listing.storeMs - manifest.createdMs >= HOLDER_IDLE_MS;
     const isStill = this.#watch.standsStill(manifest) || isIdle;
     const isDead = isStill && host.isAlive?.(manifest.holder) !== true;
-    const isForced = run.takeOver === true && run.takeOvers < TAKE_OVERS_MAX;
+    // Each take-over is a manifest, so that whoever has just taken over is let work in turn.
+    const isLate =
+      run.crowd !== undefined && listing.storeMs - manifest.createdMs >= crowdPatienceMs(run.crowd);
+    const isForced = (run.takeOver === true || isLate) && run.takeOvers < TAKE_OVERS_MAX;
     if (!isFree && !isDead && !isForced) {
       host.log({ type: "not-holder", holder: manifest.holder });
       return "done";

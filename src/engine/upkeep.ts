@@ -12,7 +12,7 @@ import type { HybridClock } from "./hybrid-clock.ts";
 import { LookSchedule, type Look } from "./look-schedule.ts";
 import { Maintenance, type MaintenanceEvent, type RunOptions } from "./maintenance.ts";
 
-/** Slots that exist before every writer tries maintenance, `close()` included. */
+/** Slots that wait before every writer helps with maintenance, `close()` included. */
 const SLOTS_CROWDED = 1_000;
 /** Slots that exist before writes are refused. */
 const SLOTS_MAX = 10_000;
@@ -142,7 +142,7 @@ export class Upkeep {
     const { following, hasWritten } = this.#options;
     const isCrowded = following.uncoveredSlots > SLOTS_CROWDED;
     if (this.#compaction === false || !hasWritten() || !isCrowded) return;
-    await this.#maintenance.run({ takeOver: true, force: "flush" });
+    await this.#maintenance.run({ force: "flush", crowd: following.uncoveredSlots });
   }
 
   /** `false` while it is only done when asked for. */
@@ -160,7 +160,8 @@ export class Upkeep {
     const running = ready
       .then(() =>
         this.#maintenance.run({
-          takeOver: following.uncoveredSlots > SLOTS_CROWDED || look?.takeOver === true,
+          takeOver: look?.takeOver,
+          crowd: following.uncoveredSlots > SLOTS_CROWDED ? following.uncoveredSlots : undefined,
           force: indexing.batchIndexUpdates ? undefined : "flush",
           look: look !== undefined,
         }),
