@@ -70,7 +70,7 @@ cutTest(
     const outcome = await createOnce(request);
     expect(outcome).toMatchObject({ kind: "won", direct: false });
     const other = await createOnce({ ...request, bytes: bytes(4) });
-    expect(other).toEqual({ kind: "lost", found: bytes(1, 2, 3) });
+    expect(other).toEqual({ kind: "lost", found: bytes(1, 2, 3), isUnanswered: false });
   },
 );
 
