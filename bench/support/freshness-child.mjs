@@ -14,7 +14,7 @@ const brain = new Brainy({
 });
 const now = () => Number(process.hrtime.bigint()) / 1e6;
 
-process.on("message", async ({ watch, read, consistency, close }) => {
+async function onMessage({ watch, read, consistency, close }) {
   if (close) {
     const { requests } = brain.getMetrics();
     await brain.close();
@@ -29,7 +29,9 @@ process.on("message", async ({ watch, read, consistency, close }) => {
     const isThere = await brain.has(read, { consistency });
     process.send({ tookMs: isThere ? now() - startMs : Infinity });
   }
-});
+}
+
+process.on("message", (message) => void onMessage(message));
 
 await brain.init();
 while (coordination.coordinationMethod && !brain.getMetrics().hints.connected) await wait(10);

@@ -34,10 +34,12 @@ async function claim() {
   }
 }
 
-process.once("message", async () => {
+async function onMessage() {
   await Promise.all([countUp(), claim()]);
   await brain.close();
   process.send({ closed: true }, () => process.disconnect());
-});
+}
+
+process.once("message", () => void onMessage());
 await brain.init();
 process.send({ ready: true });

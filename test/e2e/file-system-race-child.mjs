@@ -74,8 +74,10 @@ async function attempt() {
 }
 
 const tasks = { create, increment, write, attempt };
-process.once("message", async () => {
+async function onMessage() {
   const result = await tasks[task]();
   process.send({ result }, () => process.disconnect());
-});
+}
+
+process.once("message", () => void onMessage());
 process.send({ ready: true });

@@ -8,10 +8,12 @@ const brain = new Brainy({
   storage: process.argv[2],
   distributed: { heartbeatInterval: 1_000, instanceTimeout: 1_000 },
 });
-process.once("message", async () => {
+async function onMessage() {
   await brain.close();
   process.disconnect();
-});
+}
+
+process.once("message", () => void onMessage());
 await brain.init();
 if (brain.getHealthStatus().role !== "reader") await brain.add([1, 2], {}, { id: "a" });
 process.send({ ready: true });

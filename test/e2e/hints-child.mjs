@@ -28,7 +28,7 @@ async function say({ from, slot }) {
 
 let isClosing = false;
 brain.on("log", ({ payload }) => void say(payload));
-process.on("message", async (message) => {
+async function onMessage(message) {
   if (message === "close") {
     isClosing = true;
     await brain.close();
@@ -42,7 +42,9 @@ process.on("message", async (message) => {
   }
   await brain.add([1, 2], {}, { id: message.add });
   process.send({ added: message.add });
-});
+}
+
+process.on("message", (message) => void onMessage(message));
 await brain.init();
 while (!brain.getMetrics().hints.connected) await new Promise((resolve) => setTimeout(resolve, 5));
 process.send({ ready: true });

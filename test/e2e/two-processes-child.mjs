@@ -26,11 +26,13 @@ async function compactSome() {
   for (let i = 0; i < 5; i++) await brain.compact();
 }
 
-process.once("message", async () => {
+async function onMessage() {
   await Promise.all([addSome(), flags.includes("compact") ? compactSome() : undefined]);
   if (flags.includes("stay")) return;
   await brain.close();
   process.send({ closed: true }, () => process.disconnect());
-});
+}
+
+process.once("message", () => void onMessage());
 await brain.init();
 process.send({ ready: true });

@@ -121,7 +121,7 @@ const orders = {
   },
 };
 
-process.on("message", async ({ order, number, ...options }) => {
+async function onMessage({ order, number, ...options }) {
   try {
     const result = await orders[order](options);
     process.send({ answer: number, result: result ?? true });
@@ -129,7 +129,9 @@ process.on("message", async ({ order, number, ...options }) => {
     process.send({ answer: number, error: `${error.code ?? ""} ${error.message}` });
   }
   if (order === "close") process.exit(0);
-});
+}
+
+process.on("message", (message) => void onMessage(message));
 
 await brain.init().catch((error) => say({ k: "warn", message: `init: ${error.message}` }));
 say({ k: "event", t: monotonicMs(), type: "opened" });
