@@ -52,7 +52,14 @@ if (!Number.isInteger(jobs) || jobs < 1) fail("--jobs is a whole number above ze
 if (!Number.isInteger(seed)) fail("--seed is a whole number");
 
 process.once("exit", () => rmSync(BUILD, { recursive: true, force: true }));
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1));
+const interrupted = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+  process.on(signal, () => {
+    // The first time it ends with its report, the second at once.
+    if (interrupted.signal.aborted) process.exit(1);
+    interrupted.abort();
+  });
+}
 buildSimulation({ to: BUILD });
 const load = (name) => import(pathToFileURL(join(BUILD, "test/simulation/campaign", name)).href);
 const { MODES, runTask } = await load("run-task.js");
@@ -92,6 +99,7 @@ async function campaign() {
     modes,
     defect: values.defect,
     nowMs: Date.now,
+    signal: interrupted.signal,
     log: (line) => console.log(line),
     onFailure: ({ task, kind, message, minimised }) => {
       const path = join(failures, `${task.mode}-${task.seed}.json`);

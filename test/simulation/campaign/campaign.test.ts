@@ -60,6 +60,31 @@ test("a campaign runs modes in turn until it has done enough, and adds up what t
   );
 });
 
+test("a campaign that is interrupted ends what it has begun, and tells of it", async () => {
+  const interrupted = new AbortController();
+  const lines: string[] = [];
+  let nowMs = 0;
+  const report = await runCampaign({
+    child,
+    jobs: 1,
+    runMsMax: 60_000,
+    rssBytesMax: 2 ** 30,
+    firstSeed: 1,
+    durationMs: Infinity,
+    modes: ["crdt"],
+    signal: interrupted.signal,
+    // Progress is told of after every run.
+    nowMs: () => (nowMs += 10_000),
+    log(line) {
+      lines.push(line);
+      if (lines.length === 2) interrupted.abort();
+    },
+    onFailure: () => {},
+  });
+  expect(report.runs).toEqual({ crdt: 2 });
+  expect(report.totals["operations"]).toBeGreaterThan(0);
+});
+
 test("a planted defect is found, made small, and the small one fails in the same way", async () => {
   const task = { mode: "last-write-wins", seed: 3, defect: "deletes-one-slot-more" } as const;
   const failed = (await runTask(task)) as Answer & { readonly kind: "failed" };

@@ -17,6 +17,8 @@ export interface CampaignOptions extends PoolOptions {
   readonly nowMs: () => number;
   /** Lines for people. */
   readonly log: (line: string) => void;
+  /** Begins no run any more once it is aborted; what was done until then is reported. */
+  readonly signal?: AbortSignal | undefined;
   /** Called with each failure as soon as it is as small as it gets. */
   readonly onFailure: (failure: CampaignFailure) => void;
 }
@@ -106,8 +108,12 @@ class Campaign {
   }
 
   async #loop(): Promise<void> {
-    const { durationMs, operationsMax = Infinity, firstSeed, defect } = this.#options;
-    while (this.#elapsedMs < durationMs && (this.#totals["operations"] ?? 0) < operationsMax) {
+    const { durationMs, operationsMax = Infinity, firstSeed, defect, signal } = this.#options;
+    const isOver = (): boolean =>
+      signal?.aborted === true ||
+      this.#elapsedMs >= durationMs ||
+      (this.#totals["operations"] ?? 0) >= operationsMax;
+    while (!isOver()) {
       const given = this.#given++;
       const mode = this.#modes[given % this.#modes.length]!;
       const task = { mode, seed: firstSeed + Math.floor(given / this.#modes.length), defect };
@@ -125,7 +131,7 @@ class Campaign {
     this.#kinds.set(kind, known + 1);
     this.#options.log(`FAILED ${task.mode} seed ${task.seed}: ${kind}`);
     const minimised =
-      known < MINIMISED_OF_A_KIND
+      known < MINIMISED_OF_A_KIND && this.#options.signal?.aborted !== true
         ? await minimise(task, answer, (smaller) => this.#pool.run(smaller))
         : undefined;
     const failure = { task, kind, message: answer.message, minimised };
