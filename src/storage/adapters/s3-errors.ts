@@ -39,6 +39,8 @@ const REGION_CODES = new Set([
   "AuthorizationHeaderMalformed",
   "IllegalLocationConstraintException",
 ]);
+/** Of the operating system, `ECONNRESET` say, and not of a store. */
+const SYSTEM_CODE = /^E[A-Z]+$/;
 /** Less than what stores refuse signatures for, which is 5 to 15 minutes; more than a request takes. */
 const LATE_MS = 240_000;
 /** Answered with a status of the 400s although the same request may succeed later. */
@@ -89,6 +91,8 @@ function judge(error: SdkError, request: S3Request): { code: ErrorCode; why: str
       ? { code: "BRAINY_INVALID_ARGUMENT", why: "no region: set `region`, or AWS_REGION" }
       : { code: "BRAINY_UNAVAILABLE", why: `no answer (${said})` };
   }
+  // Only the status came: what the store called it was cut off, so nothing certain was said.
+  if (SYSTEM_CODE.test(code)) return { code: "BRAINY_UNAVAILABLE", why: `cut answer (${said})` };
   if (CLOCK_CODES.has(code) || (status === 403 && code === "Unknown" && isLate(error, request))) {
     const why = `refused (${said}): the clock of this machine differs too much from the store's`;
     return { code: "BRAINY_UNAVAILABLE", why };

@@ -114,6 +114,14 @@ test("[X2] a condition that fails a second attempt may have met the first", () =
   expect(s3Error(error, request).code).toBe("BRAINY_UNAVAILABLE");
 });
 
+test("[X2] an answer of which only the status came says nothing for certain", () => {
+  for (const httpStatusCode of [403, 404, 412]) {
+    const cut = { code: "ECONNRESET", message: "aborted", $metadata: { httpStatusCode } };
+    expect(s3Error(cut, { what: "get k" }).code).toBe("BRAINY_UNAVAILABLE");
+    expect(s3Error(cut, { what: "put k", isConditional: true }).code).toBe("BRAINY_UNAVAILABLE");
+  }
+});
+
 test("[X2] no connection is no answer, and a skewed clock is named", async () => {
   const nobody = {
     bucket: "b",
