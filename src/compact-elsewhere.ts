@@ -12,15 +12,13 @@ import type { LaneId } from "./format/version.ts";
  *
  *   asks ──compact──► holder works, and says so every few seconds ──done──► asker looks, and checks
  *     │                                        │
- *     └──── silence for ten seconds, or for thirty without a bus ──┴──► the asker does it itself
+ *     └──────── silence for ten seconds ───────┴──► the asker does it itself
  */
 
 /** How often the holder says that it is at work. */
 const PROGRESS_MS = 3_000;
 /** Silence, and a manifest that stands still for so long, mean that nobody does it. */
 const SILENCE_MS = 10_000;
-/** The same where nothing carries what the holder would say: a manifest alone has to tell. */
-const STILLNESS_MS = 30_000;
 /** The longest that anybody waits for another. */
 const WAIT_MS_MAX = 10 * 60_000;
 /** How often the asker looks whether it is done, if nobody wakes it. */
@@ -145,8 +143,7 @@ export async function askToCompact(options: {
         isDone = false;
         hints.publish("compact", { request }, request);
       }
-      const silenceMs = hints.isConnected ? SILENCE_MS : STILLNESS_MS;
-      if (nowMs - heardMs >= silenceMs || nowMs - startedMs >= WAIT_MS_MAX) return false;
+      if (nowMs - heardMs >= SILENCE_MS || nowMs - startedMs >= WAIT_MS_MAX) return false;
     }
   } finally {
     stop();

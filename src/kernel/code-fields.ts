@@ -9,7 +9,14 @@ function fields<const Name extends string>(...names: readonly Name[]): Record<Na
 }
 
 const CODES = [
-  ...(["rowCount", "length", "stride", "codes", "scales", "norms", "window", "signs"] as const),
+  "rowCount",
+  "length",
+  "stride",
+  "codes",
+  "scales",
+  "norms",
+  "window",
+  "signs",
 ] as const;
 
 /** Rows as int8 codes. */

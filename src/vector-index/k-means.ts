@@ -18,8 +18,6 @@ export interface ClusteringOptions {
 /** A clustering to find. */
 export interface TrainOptions extends ClusteringOptions {
   readonly count: number;
-  /** Default 8: later ones move little. */
-  readonly rounds?: number | undefined;
 }
 
 /** A clustering to use. */
@@ -28,14 +26,15 @@ export interface AssignOptions extends ClusteringOptions {
   readonly centroids: Float32Array;
 }
 
+/** Later ones move little. */
 const ROUNDS = 8;
 
 /**
  * Centroids by Lloyd's algorithm, in the rotation of the seed: `codes.length` floats each. One that
- * nobody is near to takes half of the fullest cluster. Costs rounds * vectors * count distances.
+ * nobody is near to takes half of the fullest cluster. Costs 8 * vectors * count distances.
  */
 export function trainCentroids(options: TrainOptions): Float32Array {
-  const { count, seed, rounds = ROUNDS } = options;
+  const { count, seed } = options;
   const codes = codesFor(options);
   const { length } = codes;
   const vectors = rotateAll(codes, options);
@@ -46,7 +45,7 @@ export function trainCentroids(options: TrainOptions): Float32Array {
   let places = new Float32Array(count * length);
   for (const [i, row] of sample(random, total, count).entries()) places.set(at(row), i * length);
   const centroids = new Centroids(codes, count);
-  for (let round = 0; round < rounds; round++) {
+  for (let round = 0; round < ROUNDS; round++) {
     const nearest = assignAll(centroids, places, vectors);
     places = means(vectors, nearest, { length, count });
     const sizes = sizesOf(nearest, count);
